@@ -1,0 +1,50 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+// The arrows between the rooms are drawn here and only here: executables → Agent, Server → FleetProtocol → ServiceRuntime;
+// Agent and Server → AMQP, MySQL, HTTP. Agent never sees MySQL or Server. `docs/architecture.md` gives the reasons.
+let package = Package(
+  name: "spot-optimizer",
+  products: [
+    .executable(name: "spot-optimizer-agent", targets: ["spot-optimizer-agent"]),
+    .executable(name: "spot-optimizer-server", targets: ["spot-optimizer-server"]),
+    .executable(name: "spotctl", targets: ["spotctl"]),
+    .executable(name: "fleet-bench", targets: ["FleetBench"]),
+  ],
+  targets: [
+    .systemLibrary(name: "CRabbitMQ", pkgConfig: "librabbitmq", providers: [.apt(["librabbitmq-dev"])]),
+    .systemLibrary(name: "CMySQL", pkgConfig: "mysqlclient", providers: [.apt(["default-libmysqlclient-dev"])]),
+    .systemLibrary(name: "CMicroHTTPD", pkgConfig: "libmicrohttpd", providers: [.apt(["libmicrohttpd-dev"])]),
+    .systemLibrary(name: "CCurl", pkgConfig: "libcurl", providers: [.apt(["libcurl4-openssl-dev"])]),
+    .systemLibrary(name: "CCrypto", pkgConfig: "libcrypto", providers: [.apt(["libssl-dev"])]),
+    .systemLibrary(name: "CLinux"),
+
+    .target(name: "ServiceRuntime", dependencies: ["CLinux"]),
+    .target(name: "AMQP", dependencies: ["CRabbitMQ", "CLinux", "ServiceRuntime"]),
+    .target(name: "MySQL", dependencies: ["CMySQL", "ServiceRuntime"]),
+    .target(name: "HTTP", dependencies: ["CMicroHTTPD", "CCurl", "ServiceRuntime"]),
+    .target(name: "FleetProtocol", dependencies: ["CCrypto", "ServiceRuntime"]),
+
+    .target(name: "Agent", dependencies: ["AMQP", "HTTP", "FleetProtocol", "ServiceRuntime"]),
+    .target(name: "Server", dependencies: ["AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime"]),
+
+    .executableTarget(name: "spot-optimizer-agent", dependencies: ["Agent", "ServiceRuntime"]),
+    .executableTarget(name: "spot-optimizer-server", dependencies: ["Server", "ServiceRuntime"]),
+    .executableTarget(name: "spotctl", dependencies: ["Server", "ServiceRuntime"]),
+    .executableTarget(name: "FleetBench", dependencies: ["Agent", "Server", "AMQP", "MySQL", "FleetProtocol", "ServiceRuntime"]),
+
+    // What the suites share: one private broker and database a suite (`broker/local`), programs started and read line by line.
+    .target(name: "TestSupport", dependencies: ["ServiceRuntime"], path: "Tests/TestSupport"),
+    .testTarget(name: "ServiceRuntimeTests", dependencies: ["ServiceRuntime"]),
+    .testTarget(name: "AMQPTests", dependencies: ["AMQP", "ServiceRuntime", "TestSupport"]),
+    .testTarget(name: "MySQLTests", dependencies: ["MySQL", "ServiceRuntime", "TestSupport"]),
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "ServiceRuntime", "TestSupport"]),
+    .testTarget(name: "FleetProtocolTests", dependencies: ["FleetProtocol", "ServiceRuntime", "TestSupport"]),
+    .testTarget(name: "AgentTests", dependencies: ["Agent", "FleetProtocol", "HTTP", "ServiceRuntime", "TestSupport"]),
+    .testTarget(name: "ServerTests", dependencies: ["Server", "AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "TestSupport"]),
+    .testTarget(
+      name: "FleetTests",
+      dependencies: ["Server", "AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "TestSupport"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

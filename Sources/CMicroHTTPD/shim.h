@@ -1,0 +1,6 @@
+#ifndef SPOT_OPTIMIZER_CMICROHTTPD_SHIM_H
+#define SPOT_OPTIMIZER_CMICROHTTPD_SHIM_H
+
+#include <microhttpd.h>
+
+#endif
