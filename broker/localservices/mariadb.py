@@ -1,0 +1,93 @@
+"""The private database server."""
+
+import os
+import shutil
+import subprocess
+
+from .processes import Daemon, Failure, tail, wait_until
+
+DATABASE = "spot_optimizer"
+USER = "spot_optimizer"
+# For tests, which make a database each.
+TEST_DATABASES = "spot\\_optimizer\\_test\\_%"
+
+
+class Database:
+    """MariaDB in `<state>/mariadb`. Its socket is named relative to the data folder, because a state folder may be deeper than the
+    108 bytes of a socket's path."""
+
+    def __init__(self, state):
+        self.state = state
+        self.folder = state.folder / "mariadb"
+        self.daemon = Daemon("mariadbd", self.folder)
+
+    def prepare(self):
+        """The data folder, once, and the files with the passwords, each time."""
+        self.folder.mkdir(mode=0o700, exist_ok=True)
+        password = self.state.secret("database")
+        # Executed by the server at each start, so that neither a client nor an administrator's password is needed. Its own
+        # root keeps to the socket and to whom the kernel says is root.
+        self.state.write_secret(self.folder / "init.sql", "\n".join([
+            f"CREATE DATABASE IF NOT EXISTS {DATABASE} CHARACTER SET utf8mb4;",
+            f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{password}';",
+            f"GRANT ALL PRIVILEGES ON `{DATABASE}`.* TO '{USER}'@'%';",
+            f"GRANT ALL PRIVILEGES ON `{TEST_DATABASES}`.* TO '{USER}'@'%';",
+        ]) + "\n")
+        self.state.write_secret(self.folder / "client.cnf", "\n".join([
+            "[client]", "protocol=tcp", "host=127.0.0.1", f"port={self.state.ports['database']}", f"user={USER}",
+            f"password={password}", "connect-timeout=5",
+        ]) + "\n")
+        if (self.folder / "data").exists():
+            return
+        fresh = self.folder / "data.new"
+        shutil.rmtree(fresh, ignore_errors=True)
+        fresh.mkdir(mode=0o700)
+        # The script does not quote the path it is given, so it gets one that has no space, whatever the folder is called.
+        descriptor = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            result = subprocess.run(
+                ["mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=socket", "--skip-test-db",
+                 "--skip-name-resolve", f"--datadir=/proc/{os.getpid()}/fd/{descriptor}", *self._user()],
+                cwd=self.state.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                start_new_session=True)
+        finally:
+            os.close(descriptor)
+        if result.returncode != 0:
+            raise Failure(f"the database's data folder could not be made:\n{result.stdout[-2000:]}")
+        fresh.rename(self.folder / "data")
+
+    def _user(self):
+        # MariaDB refuses to run as root unless told.
+        return ["--user=root"] if os.geteuid() == 0 else []
+
+    def start(self):
+        """Starts the server; it is not ready yet."""
+        environment = {key: value for key, value in os.environ.items() if not key.startswith(("MYSQL_", "MARIADB_"))}
+        self.daemon.start(
+            ["/usr/sbin/mariadbd", "--no-defaults", *self._user(), f"--datadir={self.folder / 'data'}", "--socket=mysqld.sock",
+             "--pid-file=mysqld.pid", "--bind-address=127.0.0.1", f"--port={self.state.ports['database']}",
+             "--init-file=" + str(self.folder / "init.sql"), "--log-error=../error.log", "--skip-log-bin", "--skip-name-resolve",
+             "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=128M", "--max-connections=500"],
+            environment, self.state.folder)
+
+    def wait_until_ready(self, seconds=60):
+        """Until the server's login works."""
+        if wait_until(lambda: self.daemon.pid() is None or self.answers(), seconds) and self.daemon.pid() is not None:
+            return
+        problem = "ended" if self.daemon.pid() is None else f"does not answer after {seconds} s"
+        raise Failure(f"the database {problem}. The end of its log:\n{self.end_of_log()}")
+
+    def answers(self):
+        """Whether the server's login works; a few milliseconds."""
+        client = subprocess.run(
+            ["mariadb", "--defaults-file=mariadb/client.cnf", "--batch", "-e", "SELECT 1", DATABASE],
+            cwd=self.state.folder, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        return client.returncode == 0
+
+    def stop(self):
+        """Until it has ended."""
+        self.daemon.stop(grace=30)
+
+    def end_of_log(self, lines=20):
+        """The last lines of its log."""
+        return tail(self.folder / "error.log", lines) or self.daemon.end_of_log(lines)
