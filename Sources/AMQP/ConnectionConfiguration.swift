@@ -58,4 +58,7 @@ public struct ConnectionConfiguration: Sendable {
 
   /// `host:port`, for messages.
   var address: String { host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)" }
+
+  /// The address without the login, for logs: `amqp://host:port/vhost`.
+  public var displayAddress: String { "\(tls == nil ? "amqp" : "amqps")://\(address)/\(virtualHost)" }
 }

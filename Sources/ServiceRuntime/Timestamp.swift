@@ -131,4 +131,10 @@ extension Duration {
 
   /// Seconds with their fraction, for texts and for computing rates.
   public var inSeconds: Double { Double(components.seconds) + Double(components.attoseconds) / 1e18 }
+
+  /// For people: `0.4s`, `12s`.
+  public var shortText: String {
+    let tenths = Int((inSeconds * 10).rounded())
+    return tenths < 100 && tenths % 10 != 0 ? "\(tenths / 10).\(tenths % 10)s" : "\((tenths + 5) / 10)s"
+  }
 }
