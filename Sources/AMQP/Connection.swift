@@ -233,8 +233,10 @@ public actor Connection {
       touched.insert(number)
       try channels[number]?.onSameLoop { channel throws(AMQPError) in try channel.receive(method) }
     case .header(let number, let bodySize, let message):
+      touched.insert(number)
       try channels[number]?.onSameLoop { channel throws(AMQPError) in try channel.receiveHeader(bodySize: bodySize, message) }
     case .body(let number, let bytes):
+      touched.insert(number)
       try channels[number]?.onSameLoop { channel throws(AMQPError) in try channel.receiveBody(bytes) }
     }
   }
