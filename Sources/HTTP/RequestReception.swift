@@ -69,9 +69,7 @@ final class RequestReception {
     let response: HTTPResponse
   }
 
-  private static func drain(_ limit: Int) -> Int {
-    limit.multipliedReportingOverflow(by: drainFactor).overflow ? .max : limit * drainFactor
-  }
+  private static func drain(_ limit: Int) -> Int { limit > .max / drainFactor ? .max : limit * drainFactor }
 
   private static func tooLarge(_ limit: Int) -> HTTPResponse { .error(413, "Request body is larger than \(limit) bytes") }
 }

@@ -40,8 +40,8 @@ struct RequestTarget: Equatable {
     if bytes.first == 0x2f { return bytes }
     for scheme in ["http://", "https://"] where bytes.starts(with: scheme.utf8) {
       let rest = bytes.dropFirst(scheme.utf8.count)
-      guard let slash = rest.firstIndex(of: 0x2f) else { return [0x2f] + rest[(rest.firstIndex(of: 0x3f) ?? rest.endIndex)...] }
-      return rest[slash...]
+      let end = rest.firstIndex { $0 == 0x2f || $0 == 0x3f } ?? rest.endIndex
+      return rest[end...].first == 0x2f ? rest[end...] : [0x2f] + rest[end...]
     }
     throw Invalid(reason: "Request target does not start with /")
   }

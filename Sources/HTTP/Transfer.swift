@@ -96,6 +96,8 @@ final class Transfer {
     handle.set(CURLOPT_PROTOCOLS_STR, "http,https")
     handle.set(CURLOPT_FOLLOWLOCATION, 0)
     handle.set(CURLOPT_NOSIGNAL, 1)
+    // Otherwise a time-out or cancellation during name resolution waits until the resolver gives up; so its thread frees itself later.
+    handle.set(CURLOPT_QUICK_EXIT, 1)
     handle.set(CURLOPT_HTTP_VERSION, CURL_HTTP_VERSION_1_1)
     handle.set(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1)
     handle.set(CURLOPT_USERAGENT, defaults.userAgent)
