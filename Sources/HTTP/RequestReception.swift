@@ -21,8 +21,15 @@ final class RequestReception {
   private(set) var hasBegun = false
   /// Set once a handler has got the request.
   var identifier: UInt64?
-  /// Whether the connection rests until the handler's answer.
-  var isSuspended = false
+  /// While the connection rests until the handler's answer.
+  var waiting: Waiting?
+
+  /// What ends the wait for a handler.
+  struct Waiting {
+    let deadline: ContinuousClock.Instant
+    /// Finished when the request has its answer, so that a handler that is too late is cancelled.
+    let answered: AsyncStream<Void>.Continuation
+  }
 
   init(target: [UInt8], on connection: MicroHTTPConnection) {
     self.target = target

@@ -7,13 +7,15 @@ import ServiceRuntime
 struct PendingRequest: Sendable {
   let identifier: UInt64
   let request: HTTPRequest
+  /// Ends when the request has its answer, by the handler or without it.
+  let answered: AsyncStream<Void>
 }
 
 /// The thread that does everything with sockets: it never waits for a handler, and no handler ever waits for it.
 ///
 /// Requests go out through a bounded stream; answers come back through `answer`, which wakes the thread.
 ///
-/// `@unchecked Sendable`: what other threads touch is in `control` and `continuation`; the other variables are set in `init`, before the
+/// `@unchecked Sendable`: what other threads touch is in `control` and `pending`; the other variables are set in `init`, before the
 /// thread exists, and belong to the thread afterwards.
 final class ServerLoop: @unchecked Sendable {
   /// How long an answer may take to reach the kernel's buffer at the end of a stop.
@@ -35,7 +37,7 @@ final class ServerLoop: @unchecked Sendable {
   let requests: AsyncStream<PendingRequest>
 
   private let configuration: HTTPServerConfiguration
-  private let continuation: AsyncStream<PendingRequest>.Continuation
+  private let pending: AsyncStream<PendingRequest>.Continuation
   private let control = Lock(Control())
   private let wakeDescriptor: Int32
 
@@ -52,7 +54,7 @@ final class ServerLoop: @unchecked Sendable {
     let socket = try ListeningSocket(address: configuration.address, port: configuration.port)
     port = socket.port
     // As large as what `admit` lets through, so nothing is ever dropped.
-    (requests, continuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(max(1, configuration.requests)))
+    (requests, pending) = AsyncStream.makeStream(bufferingPolicy: .bufferingOldest(max(1, configuration.requests)))
     wakeDescriptor = eventfd(0, Int32(EFD_CLOEXEC) | Int32(EFD_NONBLOCK))
     guard wakeDescriptor >= 0 else {
       let code = errno
@@ -130,11 +132,14 @@ final class ServerLoop: @unchecked Sendable {
       daemon.run()
 
       let now = ContinuousClock.now
+      for (identifier, reception) in underWay where reception.waiting.map({ $0.deadline <= now }) == true {
+        deliver(identifier, .error(504, "Request timed out"))
+      }
       if now >= nextSweep {
         disconnectSlowClients(now)
         nextSweep = now + sweepInterval
       }
-      var wakeUp = nextSweep
+      var wakeUp = underWay.values.reduce(nextSweep) { min($0, $1.waiting?.deadline ?? $0) }
       if let stopDeadline {
         if underWay.isEmpty || flushDeadline.map({ now >= $0 }) == true { break }
         if flushDeadline == nil && now >= stopDeadline {
@@ -157,14 +162,15 @@ final class ServerLoop: @unchecked Sendable {
       defer { control.waiters = [] }
       return control.waiters
     }
-    continuation.finish()
+    pending.finish()
     for waiter in waiters { waiter.resume() }
   }
 
   private func deliver(_ identifier: UInt64, _ response: HTTPResponse) {
     // Absent: it was answered before, or is completed.
-    guard let reception = underWay[identifier], reception.isSuspended else { return }
-    reception.isSuspended = false
+    guard let reception = underWay[identifier], let waiting = reception.waiting else { return }
+    reception.waiting = nil
+    waiting.answered.finish()
     waitingForClient[reception.descriptor] = .now
     if reception.connection.queue(response, closing: isStopping) == .NO {
       // What the handler gave cannot be sent; without an answer the library would call `advance` again, which drops the connection.
@@ -231,11 +237,12 @@ final class ServerLoop: @unchecked Sendable {
 
     nextIdentifier += 1
     reception.identifier = nextIdentifier
-    reception.isSuspended = true
+    let (answered, end) = AsyncStream<Void>.makeStream()
+    reception.waiting = RequestReception.Waiting(deadline: .now + configuration.handlerTimeout, answered: end)
     underWay[nextIdentifier] = reception
     waitingForClient[reception.descriptor] = nil
     reception.connection.suspend()
-    continuation.yield(PendingRequest(identifier: nextIdentifier, request: request))
+    pending.yield(PendingRequest(identifier: nextIdentifier, request: request, answered: answered))
     return .readOn
   }
 }
