@@ -59,20 +59,17 @@ public actor Connection {
   }
 
   /// Runs a prepared statement that yields no rows. `?` stands for a value.
-  ///
-  /// `matchedRows` counts the rows that the condition found, changed or not; an `ON DUPLICATE KEY UPDATE` counts 2 for a changed row. `lastInsertID` is the
-  /// first AUTO_INCREMENT number given, 0 when none was.
   @discardableResult
-  public func execute(_ sql: String, _ values: [Value] = []) throws(MySQLError) -> (matchedRows: Int, lastInsertID: UInt64) {
+  public func execute(_ sql: String, _ values: [Value] = []) throws(MySQLError) -> ExecutionResult {
     let output = try run(sql, values)
-    return (output.matchedRows, output.lastInsertID)
+    return ExecutionResult(matchedRows: output.matchedRows, lastInsertID: output.lastInsertID)
   }
 
-  /// Runs a statement over the text protocol, its values written into it: large ones, and those that cannot be prepared. Numbers as for `execute`.
+  /// Runs a statement over the text protocol, its values written into it: large ones, and those that cannot be prepared.
   @discardableResult
-  public func executeText(_ sql: SQLText) throws(MySQLError) -> (matchedRows: Int, lastInsertID: UInt64) {
+  public func executeText(_ sql: SQLText) throws(MySQLError) -> ExecutionResult {
     let output = try run(sql)
-    return (output.matchedRows, output.lastInsertID)
+    return ExecutionResult(matchedRows: output.matchedRows, lastInsertID: output.lastInsertID)
   }
 
   /// Runs a statement over the text protocol that yields rows.

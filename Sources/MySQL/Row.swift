@@ -9,6 +9,13 @@ public struct RowError: Error, Equatable, CustomStringConvertible {
   /// What is there, shortened.
   public let found: String
 
+  /// An error about a column.
+  public init(column: String, expected: String, found: String) {
+    self.column = column
+    self.expected = expected
+    self.found = found
+  }
+
   /// One line for a log.
   public var description: String { "column \(column): expected \(expected), found \(found)" }
 }
@@ -54,6 +61,9 @@ public struct Row: Sendable {
   public func bytes(_ column: String) throws(RowError) -> [UInt8] { try required(column, "bytes", Self.bytes) }
   /// Bytes or NULL.
   public func optionalBytes(_ column: String) throws(RowError) -> [UInt8]? { try optional(column, "bytes", Self.bytes) }
+
+  /// The error for a value that the program has no use for, a status it does not know for instance; `expected` as in "a text".
+  public func mismatch(_ column: String, expected: String) throws(RowError) -> RowError { mismatch(try columns.index(column), expected) }
 
   private static let wholeNumber = "a whole number of 64 bits"
   private static let moment = "a date and time"
