@@ -6,9 +6,6 @@ import ServiceRuntime
 /// that was lost, is asked for a sign of life before it is lent again. Nothing is retried in the background: while the database is away every
 /// caller gets the error of its own attempt.
 public final class Pool: Sendable {
-  /// Attempts of a transaction at deadlocks and lock waits, the first included.
-  public static let transactionAttempts = 5
-
   /// What its connections are opened with.
   public let configuration: DatabaseConfiguration
 
@@ -26,7 +23,9 @@ public final class Pool: Sendable {
   /// locks by name are `body`'s own to undo.
   ///
   /// Throws what `body` throws, `CancellationError` when cancelled in the queue, and `MySQLError` (`connect`, `poolTimeout`, `closed`).
-  public func withConnection<Result: Sendable>(_ body: @Sendable (Connection) async throws -> Result) async throws -> Result {
+  public func withConnection<Result>(
+    isolation: isolated (any Actor)? = #isolation, _ body: (Connection) async throws -> Result
+  ) async throws -> Result {
     let connection = try await acquire()
     do {
       let result = try await body(connection)
@@ -35,29 +34,6 @@ public final class Pool: Sendable {
     } catch {
       await release(connection)
       throw error
-    }
-  }
-
-  /// Runs `body` in a transaction (READ COMMITTED) and commits it; whatever `body` throws rolls it back.
-  ///
-  /// At a deadlock or a lock wait that took too long everything is rolled back and `body` runs again, up to `transactionAttempts` times in all; so
-  /// `body` must have no other effects, and must let `MySQLError` through. A connection lost during COMMIT throws kind `unknownOutcome` and is not
-  /// repeated.
-  public func transaction<Result: Sendable>(_ body: @Sendable (Connection) async throws -> Result) async throws -> Result {
-    var attempt = 1
-    while true {
-      do {
-        return try await withConnection { connection in try await connection.transaction(body) }
-      } catch let error as TransactionNotBegun where error.cause.isConnectionLost && attempt < Self.transactionAttempts {
-        // The connection had died unnoticed; nothing has run, and the next one is checked before it is lent.
-        attempt += 1
-      } catch let error as TransactionNotBegun {
-        throw error.cause
-      } catch let error as MySQLError where error.isRetryable && attempt < Self.transactionAttempts {
-        // Random, so that two that collided do not collide again.
-        try await Task.sleep(for: .milliseconds(Int64.random(in: 1...(10 << attempt))))
-        attempt += 1
-      }
     }
   }
 

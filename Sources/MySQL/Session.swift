@@ -1,4 +1,5 @@
 import CMySQL
+import Glibc
 import ServiceRuntime
 
 /// The one owner of a `MYSQL` handle: `mysql_close` runs once, when this value ends.
@@ -50,13 +51,21 @@ struct Session: ~Copyable {
     else {
       throw MySQLError(
         kind: .connect, code: mysql_errno(handle), sqlState: String(cString: mysql_sqlstate(handle)),
-        message: "cannot connect to \(configuration): \(String(cString: mysql_error(handle)))")
+        message: "cannot connect to \(configuration): \(Self.connectMessage(String(cString: mysql_error(handle))))")
     }
     if case .required = configuration.tls, mysql_get_ssl_cipher(handle) == nil {
       throw MySQLError(
         kind: .connect,
         message: "\(configuration) does not encrypt, and TLS is required; give the server a certificate or do not require TLS")
     }
+  }
+
+  /// MariaDB's connector connects without blocking and then reports `errno` of that call, EINPROGRESS, whatever the reason was: only a
+  /// time-out has a number of its own. [mariadb-connector-c 3.3, `pvio_socket_connect_sync_or_async`]
+  private static func connectMessage(_ message: String) -> String {
+    let suffix = " (\(EINPROGRESS))"
+    guard message.hasSuffix(suffix) else { return message }
+    return message.dropLast(suffix.count) + ": refused or unreachable; is the server running and listening on this port?"
   }
 
   /// The session settings, as statements to run right after the login.
