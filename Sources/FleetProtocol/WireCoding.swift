@@ -52,6 +52,7 @@ public enum WireCoding {
       throw MessageError(field: "body", problem: "cannot be JSON (\(error))")
     }
     guard body.count <= MessageLimits.bodyBytes else { throw tooLong(body.count) }
+    try checkNesting(body)
     return body
   }
 
@@ -67,6 +68,10 @@ public enum WireCoding {
     } catch {
       throw MessageError(field: "body", problem: "is not UTF-8 (byte \(error.byteOffsets.lowerBound))")
     }
+    try checkNesting(body)
+  }
+
+  private static func checkNesting(_ body: [UInt8]) throws(MessageError) {
     var depth = 0
     var inText = false
     var escaped = false
