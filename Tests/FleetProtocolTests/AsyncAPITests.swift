@@ -32,6 +32,15 @@ import Testing
     init<Message: FleetMessage>(_ full: Message) throws { try self.init(Message.type.rawValue, full) }
   }
 
+  /// The examples of a message with what lies beside them in `x-on-the-wire`.
+  func signedExamples(_ type: MessageType) throws -> [(example: Node, wire: Node)] {
+    let message = try document["components"]["messages"][type.rawValue]
+    let examples = try message["examples"].items()
+    let wires = try message["x-on-the-wire"].items()
+    try #require(examples.count == wires.count)
+    return Array(zip(examples, wires))
+  }
+
   static func kinds() throws -> [Kind] {
     try [
       Kind(Samples.registration), Kind(Samples.registered), Kind(Samples.heartbeat), Kind(Samples.command), Kind(Samples.result),
@@ -101,10 +110,12 @@ import Testing
       for example in examples {
         let payload = try example["payload"].value
         #expect(throws: Never.self, "\(kind.name)") { try kind.decode(try WireCoding.encodeJSON(payload)) }
-        guard MessageType(rawValue: kind.name) != nil else { continue }
-        let body = bytes(try example["x-body"].text())
+      }
+      guard let type = MessageType(rawValue: kind.name) else { continue }
+      for (example, wire) in try signedExamples(type) {
+        let body = bytes(try wire["body"].text())
         #expect(throws: Never.self, "\(kind.name)") { try kind.decode(body) }
-        #expect(try WireCoding.decodeJSON(JSONValue.self, from: body) == payload, "\(kind.name)")
+        #expect(try WireCoding.decodeJSON(JSONValue.self, from: body) == example["payload"].value, "\(kind.name)")
       }
     }
   }
@@ -113,12 +124,12 @@ import Testing
     let key = try SigningKey(clientToken: try document["info"]["x-example-client-token"].text())
     let other = try SigningKey(clientToken: "another-token")
     for type in MessageType.allCases {
-      for example in try document["components"]["messages"][type.rawValue]["examples"].items() {
-        let properties = try example["x-properties"]
+      for (example, wire) in try signedExamples(type) {
+        let properties = try wire["properties"]
         let envelope = SignedEnvelope(
           type: try properties["type"].text(), messageID: try properties["message_id"].text(),
           timestamp: try properties["timestamp"].whole(),
-          routingKey: try example["x-routing-key"].text(), body: bytes(try example["x-body"].text()),
+          routingKey: try wire["routing-key"].text(), body: bytes(try wire["body"].text()),
           signature: try example["headers"][SignedEnvelope.signatureHeader].text(),
           version: try example["headers"][SignedEnvelope.versionHeader].whole())
         #expect(envelope.type == type.rawValue)
@@ -141,14 +152,14 @@ import Testing
     let start = try #require(description.range(of: "    import hmac"))
     let code = description[start.lowerBound...].split(separator: "\n", omittingEmptySubsequences: false).prefix { $0.hasPrefix("    ") }
       .map { $0.dropFirst(4) }.joined(separator: "\n")
-    let example = try #require(try document["components"]["messages"]["heartbeat"]["examples"].items().first)
-    let properties = try example["x-properties"]
+    let (example, wire) = try #require(try signedExamples(.heartbeat).first)
+    let properties = try wire["properties"]
     let call = "\nimport sys\nprint(sign(sys.argv[1], 'heartbeat', sys.argv[2], int(sys.argv[3]), sys.argv[4], sys.argv[5].encode()))"
     let output = try run(
       "python3",
       [
         "-c", code + call, try document["info"]["x-example-client-token"].text(), try properties["message_id"].text(),
-        "\(try properties["timestamp"].whole())", try example["x-routing-key"].text(), try example["x-body"].text(),
+        "\(try properties["timestamp"].whole())", try wire["routing-key"].text(), try wire["body"].text(),
       ])
     #expect(output.trimmingCharacters(in: .whitespacesAndNewlines) == (try example["headers"]["signature"].text()))
   }
