@@ -36,6 +36,8 @@ enum PercentEncoding {
   /// plain character, bytes that are no UTF-8).
   static func decode(_ word: Substring) -> String? {
     let bytes = word.utf8
+    // Nearly every id is plain, and this is on the path of every message.
+    if bytes.allSatisfy(isPlain) { return String(word) }
     var result: [UInt8] = []
     result.reserveCapacity(bytes.count)
     var index = bytes.startIndex

@@ -15,7 +15,13 @@ public enum WireCoding {
 
   /// Decodes and validates. Fields that are not known are ignored, so that a newer peer may send more.
   public static func decode<Message: WireMessage>(_ type: Message.Type, from body: [UInt8]) throws(MessageError) -> Message {
-    let message = try decodeJSON(type, from: body)
+    // The common message has a way of its own; whatever that does not know goes the general way.
+    let message: Message
+    if type == Heartbeat.self, body.count <= MessageLimits.bodyBytes, let beat = HeartbeatScanner.scan(body) as? Message {
+      message = beat
+    } else {
+      message = try decodeJSON(type, from: body)
+    }
     try message.validate()
     return message
   }
