@@ -31,14 +31,6 @@ static inline EVP_PKEY *spot_read_private_key(const void *pem, int length) {
   return key;
 }
 
-static inline EVP_PKEY *spot_read_public_key(const void *pem, int length) {
-  BIO *bio = BIO_new_mem_buf(pem, length);
-  if (bio == NULL) return NULL;
-  EVP_PKEY *key = PEM_read_bio_PUBKEY(bio, NULL, spot_no_passphrase, NULL);
-  BIO_free(bio);
-  return key;
-}
-
 /* BIO_get_mem_data is a macro. `*data` belongs to the BIO. */
 static inline long spot_bio_data(BIO *bio, char **data) { return BIO_get_mem_data(bio, data); }
 

@@ -113,6 +113,8 @@ import Testing
 
   @Test("Every way in which a folder of keys can be wrong is named with its remedy") func badFolders() throws {
     let folder = try TemporaryFolder()
+    // The optimizer may end the folder with its last mention, which removes it.
+    defer { withExtendedLifetime(folder) {} }
     let path = folder.path
     #expect(problem("\(path)/none")?.description.contains("[Errno 2]") == true)
     #expect(problem(path)?.description.contains("holds no signing key") == true)
