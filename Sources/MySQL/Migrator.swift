@@ -14,6 +14,8 @@ public struct Migrator: Sendable {
 
   /// One statement may take this long.
   private static let statementTimeout: Duration = .seconds(24 * 3600)
+  /// A change of a table waits this long for the transactions that use it; while it waits, new ones queue behind it.
+  private static let tableLockTimeout: Duration = .seconds(60)
   /// How long one wait for the lock blocks, so that cancellation is heeded in between.
   private static let lockSlice = 2
 
@@ -21,6 +23,7 @@ public struct Migrator: Sendable {
   public init(_ pool: Pool, lockTimeout: Duration = .seconds(600)) {
     var configuration = pool.configuration
     configuration.readTimeout = Self.statementTimeout
+    configuration.lockWaitTimeout = max(configuration.lockWaitTimeout, Self.tableLockTimeout)
     self.configuration = configuration
     self.lockTimeout = lockTimeout
   }

@@ -27,4 +27,22 @@ import Testing
       #expect(try prepared.int("Value") == Connection.statementCapacity * 3 + 1)
     }
   }
+
+  @Test func aStatementThatTheServerWantsPreparedAgainIsPreparedAgain() async throws {
+    // The trigger gives the server's answer for such a statement (1615) once.
+    let trigger: SQLText = """
+      CREATE TRIGGER refuse_once BEFORE INSERT ON stubborn FOR EACH ROW
+      IF @refuse = 1 THEN SET @refuse = 0; SIGNAL SQLSTATE 'HY000' SET MYSQL_ERRNO = 1615, MESSAGE_TEXT = 'again'; END IF
+      """
+    try await withFreshConnection("CREATE TABLE stubborn (n INT)", trigger) { connection in
+      let insert = "INSERT INTO stubborn VALUES (?)"
+      try await connection.execute(insert, [1])
+      try await connection.executeText("SET @refuse = 1")
+      try await connection.execute(insert, [2])
+      let rows = try await connection.query("SELECT n FROM stubborn ORDER BY n")
+      #expect(try rows.map { try $0.int("n") } == [1, 2])
+      let prepared = try #require(try await connection.queryText("SHOW SESSION STATUS LIKE 'Com_stmt_prepare'").first)
+      #expect(try prepared.int("Value") == 3)
+    }
+  }
 }

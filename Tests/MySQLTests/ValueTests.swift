@@ -99,6 +99,24 @@ import Testing
     }
   }
 
+  @Test func bothProtocolsBringTheSameValueOfEveryOtherType() async throws {
+    let table: SQLText = """
+      CREATE TABLE kinds (small TINYINT UNSIGNED ZEROFILL, day DATE, hour TIME(3), year_number YEAR, plain DATETIME, short FLOAT, word CHAR(5),
+        chosen ENUM('a', 'b'), several SET('x', 'y'), document JSON, fixed BINARY(3), nothing TEXT) DEFAULT CHARSET=utf8mb4
+      """
+    let expected: [Value] = [
+      7, "2026-01-31", "-12:30:00.500", 2026, "2026-01-31 05:26:47", 0.5, "ü", "b", "x,y", #"{"a": 1}"#, .bytes([1, 0, 0]), nil,
+    ]
+    try await withFreshConnection(table) { connection in
+      let marks = Array(repeating: "?", count: expected.count).joined(separator: ", ")
+      try await connection.execute("INSERT INTO kinds VALUES (\(marks))", expected)
+      let prepared = try await connection.query("SELECT * FROM kinds")
+      let text = try await connection.queryText("SELECT * FROM kinds")
+      #expect(prepared.map(\.values) == [expected])
+      #expect(text.map(\.values) == [expected])
+    }
+  }
+
   @Test func aNumberThatSQLCannotStoreIsRefusedBeforeItIsSent() async throws {
     try await withFreshConnection(Self.table) { connection in
       for number in [Double.nan, .infinity] {
