@@ -52,9 +52,10 @@ public final class LocalServices: Sendable {
 
   /// Starts a pair. Blocks.
   static func start() throws -> LocalServices {
-    var template = Array("/tmp/spot-optimizer-test-XXXXXX".utf8CString)
+    let parent = Environment.process.string("TMPDIR", default: "/tmp")
+    var template = Array("\(parent)/spot-optimizer-test-XXXXXX".utf8CString)
     guard mkdtemp(&template) != nil else {
-      throw CommandFailure(description: "no temporary folder in /tmp: \(String(cString: strerror(errno)))")
+      throw CommandFailure(description: "no temporary folder in \(parent): \(String(cString: strerror(errno)))")
     }
     let folder = String(decoding: template.dropLast().map { UInt8(bitPattern: $0) }, as: UTF8.self)
     RunningServices.add(folder)
