@@ -1,0 +1,45 @@
+import FleetProtocol
+import MySQL
+import ServiceRuntime
+
+/// An agent that has just been marked offline.
+public struct OfflineAgent: Sendable, Equatable {
+  /// `agents.id`.
+  public let id: String
+  /// `agents.client_id`.
+  public let clientID: String
+  /// `agents.logical_agent_id`.
+  public let logicalAgentID: String
+  /// What its status was, as the row had it.
+  public let previousStatus: String
+  /// Its last sign of life.
+  public let lastHeartbeatAt: Timestamp
+}
+
+extension AgentStore {
+  /// Marks agents offline whose last sign of life is older than `timeout`, at most `limit` at once, longest silent first, and returns them.
+  ///
+  /// `offline` and `deleted` agents stay as they are.
+  public func markOffline(silentFor timeout: Duration, limit: Int = 1000) async throws -> [OfflineAgent] {
+    try await pool.transaction { connection in
+      // Locked before they are changed, so that a heartbeat that comes in between is not overruled; those locked by one are left for the next time.
+      let rows = try await connection.query(
+        """
+        SELECT agent_key, id, client_id, logical_agent_id, status, last_heartbeat_at FROM agents \
+        WHERE last_heartbeat_at < NOW(3) - INTERVAL ? MICROSECOND AND status NOT IN ('offline', 'deleted') \
+        ORDER BY last_heartbeat_at LIMIT ? FOR UPDATE SKIP LOCKED
+        """,
+        [.int(timeout.milliseconds * 1000), .int(Int64(limit))])
+      guard !rows.isEmpty else { return [] }
+      var sql: SQLText = "UPDATE agents SET status = 'offline' WHERE agent_key IN ("
+      sql.append(list: try rows.map { .int(Int64(try $0.int("agent_key"))) })
+      sql.append(sql: ")")
+      try await connection.executeText(sql)
+      return try rows.map { row in
+        OfflineAgent(
+          id: try row.string("id"), clientID: try row.string("client_id"), logicalAgentID: try row.string("logical_agent_id"),
+          previousStatus: try row.string("status"), lastHeartbeatAt: try row.timestamp("last_heartbeat_at"))
+      }
+    }
+  }
+}

@@ -1,0 +1,189 @@
+import FleetProtocol
+import MySQL
+import ServiceRuntime
+
+/// What became of a registration.
+public enum RegistrationOutcome: Sendable, Equatable {
+  /// The agent stands so in its row. Its queue must be declared, which does no harm when it is there already (the same registration may
+  /// come twice), and the queue of the generation before deleted, if there was one.
+  case registered(RegisteredAgent, previousQueue: String?)
+  /// Another process runs under this name and is alive; nothing was changed.
+  case refused(holder: RegistrationHolder)
+}
+
+/// A registered agent as the answer to it needs it.
+public struct RegisteredAgent: Sendable, Equatable {
+  /// `agents.id`.
+  public let id: String
+  /// The queue to declare and to tell the agent.
+  public let queue: String
+  /// The queue's generation.
+  public let generation: Int
+  /// The configuration that holds for it.
+  public let config: AgentConfiguration
+}
+
+/// Who holds a name that another process asked for.
+public struct RegistrationHolder: Sendable, Equatable {
+  /// `agents.id`.
+  public let agentID: String
+  /// Where it runs.
+  public let instanceID: String?
+}
+
+extension AgentStore {
+  /// Stores a registration in one transaction: row locked, generation counted up, commands of the previous queue pending again.
+  ///
+  /// Throws `MessageError` for a name that differs from another agent's by spaces at its end only, which the collation cannot tell apart,
+  /// `StoreError` for a row whose configuration cannot be read, and `MySQLError`.
+  public func register(_ request: RegistrationRequest, from address: AgentAddress) async throws -> RegistrationOutcome {
+    do {
+      return try await attempt(request, address)
+    } catch let error as MySQLError where error.isDuplicateKey {
+      // Another worker made the row after we had looked: now it is there to be locked.
+      return try await attempt(request, address)
+    }
+  }
+
+  private func attempt(_ request: RegistrationRequest, _ address: AgentAddress) async throws -> RegistrationOutcome {
+    let timeout = heartbeatTimeout
+    return try await pool.transaction { connection in
+      let now = try await Self.now(on: connection)
+      let rows = try await connection.query(
+        "SELECT \(RegistrationState.columns) FROM agents WHERE client_id = ? AND logical_agent_id = ? FOR UPDATE",
+        [.text(address.clientID), .text(address.logicalAgentID)])
+      guard let row = rows.first else {
+        let id = randomUUID()
+        try await Self.insert(request, address, id, now, timeout, on: connection)
+        return .registered(try await Self.registered(id, on: connection), previousQueue: nil)
+      }
+      let state = try RegistrationState(row)
+      guard state.logicalAgentID == address.logicalAgentID, state.clientID == address.clientID else {
+        throw MessageError(
+          field: "logical_agent_id",
+          problem:
+            "'\(printable(address.logicalAgentID))' differs from the agent '\(printable(state.logicalAgentID))' by spaces at the end only")
+      }
+      switch state.decision(for: request, now: now, heartbeatTimeout: timeout) {
+      case .conflict: return .refused(holder: RegistrationHolder(agentID: state.id, instanceID: state.instanceID))
+      case .repeated: return .registered(try await Self.registered(state.id, on: connection), previousQueue: nil)
+      case .newGeneration:
+        let generation = state.generation >= AgentAddress.greatestGeneration ? 1 : state.generation + 1
+        try await Self.update(request, address, state.id, generation, now, timeout, on: connection)
+        _ = try await CommandStore.requeueForNewGeneration(agentID: state.id, on: connection)
+        return .registered(try await Self.registered(state.id, on: connection), previousQueue: state.queue)
+      }
+    }
+  }
+
+  private static func now(on connection: Connection) async throws -> Timestamp {
+    guard let row = try await connection.query("SELECT NOW(3) AS now").first else { return .now() }
+    return try row.timestamp("now")
+  }
+
+  private static func insert(
+    _ request: RegistrationRequest, _ address: AgentAddress, _ id: String, _ now: Timestamp, _ heartbeatTimeout: Duration,
+    on connection: Connection
+  ) async throws {
+    try await connection.execute(
+      """
+      INSERT INTO agents (id, client_id, logical_agent_id, hostname, instance_id, instance_type, region, az, ami_id, agent_version, mode, \
+      private_ip, public_ip, status, transport, last_heartbeat_at, session_id, registration_sent_at, registered_at, generation, queue) \
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'amqp', ?, ?, ?, ?, 1, ?)
+      """,
+      [.text(id), .text(address.clientID), .text(address.logicalAgentID)] + machine(request)
+        + state(request, address, generation: 1, now, heartbeatTimeout))
+  }
+
+  private static func update(
+    _ request: RegistrationRequest, _ address: AgentAddress, _ id: String, _ generation: Int, _ now: Timestamp,
+    _ heartbeatTimeout: Duration, on connection: Connection
+  ) async throws {
+    try await connection.execute(
+      """
+      UPDATE agents SET hostname = ?, instance_id = ?, instance_type = ?, region = ?, az = ?, ami_id = ?, agent_version = ?, mode = ?, \
+      private_ip = ?, public_ip = ?, status = ?, transport = 'amqp', \
+      last_heartbeat_at = GREATEST(COALESCE(last_heartbeat_at, TIMESTAMP'1970-01-01 00:00:01'), CAST(? AS DATETIME(3))), \
+      session_id = ?, registration_sent_at = ?, registered_at = ?, queue = ?, generation = ? WHERE id = ?
+      """,
+      machine(request) + state(request, address, generation: generation, now, heartbeatTimeout)
+        + [.int(Int64(generation)), .text(id)])
+  }
+
+  private static func machine(_ request: RegistrationRequest) -> [Value] {
+    [
+      Value(request.hostname), .text(request.instanceID), .text(request.instanceType), .text(request.region), .text(request.az),
+      Value(request.amiID), Value(request.agentVersion), .text(request.mode.rawValue), Value(request.privateIP), Value(request.publicIP),
+    ]
+  }
+
+  /// Status, heartbeat, session, times and queue. A registration that lay in the broker for longer than the time-out is no sign of life now.
+  private static func state(
+    _ request: RegistrationRequest, _ address: AgentAddress, generation: Int, _ now: Timestamp, _ heartbeatTimeout: Duration
+  ) -> [Value] {
+    let sentAt = min(request.sentAt, now).storable
+    let isRecent = now.since(sentAt) <= heartbeatTimeout
+    return [
+      .text((isRecent ? AgentStatus.online : .offline).rawValue), .timestamp(sentAt), .text(request.sessionID), .timestamp(sentAt),
+      .timestamp(now), .text(address.queueName(generation: generation)),
+    ]
+  }
+
+  private static func registered(_ id: String, on connection: Connection) async throws -> RegisteredAgent {
+    guard let row = try await connection.query("SELECT id, queue, generation, config FROM agents WHERE id = ?", [.text(id)]).first else {
+      throw StoreError(table: "agents", id: id, problem: "the row is gone in the transaction that holds it")
+    }
+    return RegisteredAgent(
+      id: id, queue: try row.string("queue"), generation: try row.int("generation"), config: try Agent.configuration(row, id: id))
+  }
+}
+
+/// What a row says about who registered before, and what follows for the next registration.
+struct RegistrationState: Sendable {
+  static let columns = """
+    id, client_id, logical_agent_id, status, session_id, registration_sent_at, registered_at, last_heartbeat_at, generation, queue, \
+    instance_id
+    """
+
+  enum Decision: Sendable, Equatable { case newGeneration, repeated, conflict }
+
+  var id = ""
+  var clientID = ""
+  var logicalAgentID = ""
+  var status = AgentStatus.offline.rawValue
+  var sessionID: String?
+  var sentAt: Timestamp?
+  var registeredAt: Timestamp?
+  var lastHeartbeatAt: Timestamp?
+  var generation = 0
+  var queue: String?
+  var instanceID: String?
+
+  init() {}
+
+  init(_ row: Row) throws {
+    id = try row.string("id")
+    clientID = try row.string("client_id")
+    logicalAgentID = try row.string("logical_agent_id")
+    status = try row.string("status")
+    sessionID = try row.optionalString("session_id")
+    sentAt = try row.optionalTimestamp("registration_sent_at")
+    registeredAt = try row.optionalTimestamp("registered_at")
+    lastHeartbeatAt = try row.optionalTimestamp("last_heartbeat_at")
+    generation = try row.int("generation")
+    queue = try row.optionalString("queue")
+    instanceID = try row.optionalString("instance_id")
+  }
+
+  /// A process that had a queue before (`generation`) comes back to find another one alive under its name: it has to give way. So has a
+  /// registration that was sent before that other one's, which is an old one delivered late or replayed. A new process takes over at once,
+  /// for its predecessor is most likely dead and cannot say so.
+  func decision(for request: RegistrationRequest, now: Timestamp, heartbeatTimeout: Duration) -> Decision {
+    guard let sessionID, queue != nil else { return .newGeneration }
+    let isOlder = sentAt.map { request.sentAt <= $0 } ?? false
+    if sessionID == request.sessionID { return isOlder ? .repeated : .newGeneration }
+    let lastSign = [lastHeartbeatAt, registeredAt].compactMap(\.self).max()
+    let isAlive = status != AgentStatus.offline.rawValue && lastSign.map { now.since($0) <= heartbeatTimeout } ?? false
+    return isAlive && (request.generation != nil || isOlder) ? .conflict : .newGeneration
+  }
+}

@@ -1,0 +1,78 @@
+import FleetProtocol
+import MySQL
+import ServiceRuntime
+
+/// The table `commands`: writing, finding and listing. Sending and ending are in `CommandStore+Outbox.swift`.
+public struct CommandStore: Sendable {
+  let pool: Pool
+
+  /// A store in the pool's database.
+  public init(_ pool: Pool) { self.pool = pool }
+
+  /// What `list` is to show; `nil` means any.
+  public struct Filter: Sendable {
+    /// One agent's commands.
+    public var agentID: String?
+    /// Commands that stand so.
+    public var status: CommandStatus?
+    /// Rows at most.
+    public var limit = 1000
+
+    /// Everything.
+    public init(agentID: String? = nil, status: CommandStatus? = nil) {
+      self.agentID = agentID
+      self.status = status
+    }
+  }
+
+  /// Writes a command for an agent and returns its id; after this has returned, the command is stored. Throws `MessageError` for what no agent would take.
+  public func insert(
+    agentID: String, commandType: String, parameters: JSONValue = .object([:]), priority: Int = CommandPriority.normal,
+    expiresAt: Timestamp? = nil, timeoutSeconds: Int? = nil
+  ) async throws -> String {
+    let id = randomUUID()
+    try Command(
+      id: id, agentID: agentID, commandType: commandType, parameters: parameters, priority: priority, createdAt: .now(),
+      expiresAt: expiresAt,
+      timeoutSeconds: timeoutSeconds
+    ).validate()
+    let text = String(decoding: try WireCoding.encodeJSON(parameters), as: UTF8.self)
+    let values: [Value] = [
+      .text(id), .text(agentID), .text(commandType), .text(text), .int(Int64(priority)), Value(expiresAt?.storable), Value(timeoutSeconds),
+    ]
+    try await pool.withConnection { connection in
+      _ = try await connection.execute(
+        """
+        INSERT INTO commands (id, agent_id, command_type, parameters, priority, expires_at, timeout_seconds) VALUES (?, ?, ?, ?, ?, ?, ?)
+        """, values)
+    }
+    return id
+  }
+
+  /// The command with this id. Throws `StoreError` when its row cannot be read.
+  public func find(id: String) async throws -> StoredCommand? {
+    let rows = try await pool.withConnection { connection in
+      try await connection.query("SELECT \(StoredCommand.columns) FROM commands WHERE id = ?", [.text(id)])
+    }
+    return try rows.map(StoredCommand.init).first { $0.id == id }
+  }
+
+  /// The commands that fit, newest first; rows that cannot be read are told apart.
+  public func list(_ filter: Filter = Filter()) async throws -> Listing<StoredCommand> {
+    var conditions: [String] = []
+    var values: [Value] = []
+    if let agentID = filter.agentID {
+      conditions.append("agent_id = ?")
+      values.append(.text(agentID))
+    }
+    if let status = filter.status {
+      conditions.append("status = ?")
+      values.append(.text(status.rawValue))
+    }
+    let condition = conditions.isEmpty ? "" : " WHERE \(conditions.joined(separator: " AND "))"
+    let sql = "SELECT \(StoredCommand.columns) FROM commands\(condition) ORDER BY seq DESC LIMIT ?"
+    let arguments = values + [.int(Int64(filter.limit))]
+    let rows = try await pool.withConnection { connection in try await connection.query(sql, arguments) }
+    return try Listing(rows, StoredCommand.init)
+  }
+}
