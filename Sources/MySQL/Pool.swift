@@ -58,7 +58,7 @@ public final class Pool: Sendable {
       } catch {
         // Why it died is of no interest: the new connection, or its error, tells what is the matter now.
         await connection.close()
-        queue.update { $0.replace() }
+        queue.record { $0.replace() }
         return try await connect()
       }
     case .connect: return try await connect()
@@ -69,7 +69,7 @@ public final class Pool: Sendable {
   private func connect() async throws(MySQLError) -> Connection {
     do throws(MySQLError) {
       let connection = try await Connection.open(configuration)
-      queue.update { $0.connected() }
+      queue.record { $0.connected() }
       return connection
     } catch {
       queue.update { $0.connectFailed(error, now: .now) }

@@ -50,6 +50,9 @@ final class PoolQueue: Sendable {
     }
   }
 
+  /// Applies a change that brings nobody's turn.
+  func record(_ change: (inout State) -> Void) { shared.withLock { change(&$0.state) } }
+
   /// Applies a change, and wakes those whose turn it brings and, after `close`, those who wait for the end.
   func update(_ change: (inout State) -> [(State.Waiter, State.Turn)]) {
     settle { shared in change(&shared.state) }

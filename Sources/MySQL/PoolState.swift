@@ -59,10 +59,9 @@ struct PoolState<Resource: Sendable>: Sendable {
   }
 
   /// The connection for a slot is there and in use.
-  mutating func connected() -> [(Waiter, Turn)] {
+  mutating func connected() {
     connecting -= 1
     inUse += 1
-    return []
   }
 
   /// The connection for a slot failed: the next waiter may try, but when no connection works at all, all who wait fail with this error
@@ -85,16 +84,15 @@ struct PoolState<Resource: Sendable>: Sendable {
   /// A connection comes back broken: its slot is free, and those that lie idle are suspect.
   mutating func discard(now: ContinuousClock.Instant) -> [(Waiter, Turn)] {
     inUse -= 1
-    for index in idle.indices { idle[index].since = nil }
+    suspectIdle()
     return serve(now)
   }
 
   /// A connection in use turned out dead before its user got it: its slot is used for a new one.
-  mutating func replace() -> [(Waiter, Turn)] {
+  mutating func replace() {
     inUse -= 1
     connecting += 1
-    for index in idle.indices { idle[index].since = nil }
-    return []
+    suspectIdle()
   }
 
   /// No more requests. Returns the idle connections and the waiters to be told.
@@ -105,6 +103,10 @@ struct PoolState<Resource: Sendable>: Sendable {
       waiters = []
     }
     return (idle.map(\.resource), waiters.map { ($0, .fail(Self.closed)) })
+  }
+
+  private mutating func suspectIdle() {
+    for index in idle.indices { idle[index].since = nil }
   }
 
   private mutating func serve(_ now: ContinuousClock.Instant) -> [(Waiter, Turn)] {

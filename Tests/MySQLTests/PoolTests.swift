@@ -105,6 +105,15 @@ import Testing
     }
   }
 
+  @Test func aBodyMayChangeWhatItsCallerHas() async throws {
+    try await withFreshPool(size: 1) { pool in
+      var rows: [Row] = []
+      try await pool.withConnection { connection in rows += try await connection.query("SELECT 1 AS one") }
+      try await pool.transaction { connection in rows += try await connection.query("SELECT 1 AS one") }
+      #expect(rows.count == 2)
+    }
+  }
+
   @Test func aKilledConnectionIsReplaced() async throws {
     try await withFreshPool(size: 2) { pool in
       let lost = try await mysqlError {
