@@ -65,6 +65,10 @@ import TestSupport
     try await other.startDatabase()
     #expect(try await other.sql("SELECT 1", database: data.name) == "1\n")
 
+    let again = try await Program.tool(LocalServices.repository + "/broker/local", ["start", other.state])
+    #expect(try await again.waitForExit() == .exited(0))
+    #expect(again.output.contains("already running"))
+
     try await other.stop()
     #expect(try processes(of: other.state) == [])
     #expect(!FileManager.default.fileExists(atPath: other.state))

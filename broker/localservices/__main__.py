@@ -44,7 +44,7 @@ COMMANDS = {
     "stop-database": "stop the database alone",
     "restart-database": "stop and start the database",
     "reload-keys": "make the running broker take the public keys that were added to the keys folder",
-    "watch": argparse.SUPPRESS,
+    "watch": None,
 }
 
 
@@ -122,8 +122,13 @@ class Local:
             self.watchdog.stop(grace=1)
             self.stop_services()
             if purge:
-                shutil.rmtree(self.state.folder)
+                self.purge()
         print(("stopped" if was_running else "nothing was running") + f" in {self.state.folder}" + (", removed" if purge else ""))
+
+    def purge(self):
+        """Removes the folder, which another command may have done while this one waited for the lock."""
+        if self.state.exists:
+            shutil.rmtree(self.state.folder)
 
     def change_one(self, command):
         """`start-broker` and its like."""
@@ -135,6 +140,7 @@ class Local:
                 service.stop()
             if action in ("start", "restart"):
                 if service.daemon.pid() is None:
+                    self.require_ports(service)
                     service.prepare()
                     service.start()
                 try:
@@ -143,6 +149,12 @@ class Local:
                     service.stop()
                     raise
         print(f"{name} {'stopped' if action == 'stop' else 'ready'}")
+
+    def require_ports(self, service):
+        """Who was connected expects a server where it was."""
+        for port in (self.state.ports[name] for name in service.PORTS):
+            if not is_free(port) and (port != self.state.ports["epmd"] or self.broker.epmd.pid() is None):
+                raise Failure(f"another program listens on port {port} now; `broker/local start` starts both on other ports")
 
     def status(self):
         if not self.state.exists:
@@ -197,21 +209,26 @@ class Local:
             self.stop_services()
             self.watchdog.pidfile.unlink(missing_ok=True)
             if purge:
-                shutil.rmtree(self.state.folder)
+                self.purge()
 
 
 def parse(arguments):
     state = argparse.ArgumentParser(add_help=False)
-    state.add_argument("--state", metavar="DIR", default=argparse.SUPPRESS, help="the state folder (default: $SPOT_OPTIMIZER_LOCAL, else .local of this repository)")
+    state.add_argument(
+        "--state", metavar="DIR", default=argparse.SUPPRESS,
+        help="the state folder (default: $SPOT_OPTIMIZER_LOCAL, else .local of this repository)")
     parser = argparse.ArgumentParser(
         prog="broker/local", parents=[state], epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
         description="A private RabbitMQ and a private MariaDB: own ports on loopback, own names, own secrets, no root needed.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     for name, text in COMMANDS.items():
-        command = commands.add_parser(name, help=text, parents=[state], add_help=name != "ctl", **({"prefix_chars": "\0"} if name == "ctl" else {}))
+        shown = {"help": text} if text else {}
         if name == "ctl":
+            # Everything that follows is rabbitmqctl's: no argument is an option of ours, whatever it begins with.
+            command = commands.add_parser(name, add_help=False, prefix_chars="\0", **shown)
             command.add_argument("arguments", nargs=argparse.REMAINDER)
             continue
+        command = commands.add_parser(name, parents=[state], **shown)
         if name == "watch":
             command.add_argument("pid", type=int)
         else:
@@ -266,9 +283,10 @@ def main():
 
     signal.signal(signal.SIGTERM, interrupt)
     signal.signal(signal.SIGHUP, interrupt)
-    # As many connections as the system lets us have.
+    # As many connections as the system lets us have; but Erlang closes every possible descriptor one by one when it starts a
+    # child, which takes minutes at the 2^30 that some container engines allow.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 262144) if most != resource.RLIM_INFINITY else 262144, most))
     try:
         return run(parse(sys.argv[1:]))
     except Failure as failure:

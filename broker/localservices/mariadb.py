@@ -16,6 +16,8 @@ class Database:
     """MariaDB in `<state>/mariadb`. Its socket is named relative to the data folder, because a state folder may be deeper than the
     108 bytes of a socket's path."""
 
+    PORTS = ("database",)
+
     def __init__(self, state):
         self.state = state
         self.folder = state.folder / "mariadb"

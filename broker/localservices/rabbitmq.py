@@ -24,6 +24,8 @@ class Broker:
     """RabbitMQ in `<state>/rabbitmq`. Paths inside configuration files are relative to the state folder, the broker's working
     directory, because the format has no way to quote one."""
 
+    PORTS = ("amqp", "distribution", "epmd")
+
     def __init__(self, state):
         self.state = state
         self.folder = state.folder / "rabbitmq"
