@@ -40,7 +40,7 @@ let package = Package(
     .testTarget(name: "MySQLTests", dependencies: ["MySQL", "ServiceRuntime", "TestSupport"]),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "ServiceRuntime", "TestSupport"]),
     .testTarget(name: "FleetProtocolTests", dependencies: ["FleetProtocol", "ServiceRuntime", "TestSupport"]),
-    .testTarget(name: "AgentTests", dependencies: ["Agent", "FleetProtocol", "HTTP", "ServiceRuntime", "TestSupport"]),
+    .testTarget(name: "AgentTests", dependencies: ["Agent", "AMQP", "FleetProtocol", "HTTP", "ServiceRuntime", "TestSupport"]),
     .testTarget(name: "ServerTests", dependencies: ["Server", "AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "TestSupport"]),
     .testTarget(
       name: "FleetTests",

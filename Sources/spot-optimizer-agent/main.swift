@@ -1,1 +1,26 @@
-print("")
+import Agent
+import Glibc
+import ServiceRuntime
+
+Signals.block()
+
+switch Arguments(Array(CommandLine.arguments.dropFirst())) {
+case .help:
+  writeFully("\(Arguments.usage)\n", to: STDOUT_FILENO)
+  exit(AgentExit.stopped.rawValue)
+case .version:
+  writeFully("spot-optimizer-agent \(AgentVersion.current)\n", to: STDOUT_FILENO)
+  exit(AgentExit.stopped.rawValue)
+case .unknown(let argument):
+  writeFully("spot-optimizer-agent: unknown argument '\(printable(argument))'\n\n\(Arguments.usage)\n", to: STDERR_FILENO)
+  exit(AgentExit.badConfiguration.rawValue)
+case .run:
+  do throws(ConfigurationError) {
+    let settings = try AgentSettings(.process)
+    let log = Logger(level: settings.logLevel)
+    exit(await AgentProcess.run(Agent(settings, log: log), log: log))
+  } catch {
+    Logger(level: .error).error("Configuration: \(error)")
+    exit(AgentExit.badConfiguration.rawValue)
+  }
+}

@@ -1,0 +1,16 @@
+/// How long things may take and how often they happen: the design's and the guide's numbers, in one place so that tests can shorten them.
+struct AgentTimings: Sendable {
+  /// For a confirm from the broker, and for the answer to a registration (the guide: "default: 30s").
+  var replyTimeout = Duration.seconds(30)
+  /// For name resolution, TCP, TLS and login together.
+  var connectTimeout = Duration.seconds(10)
+  /// How long to leave another agent alone that runs under our name, before asking again; up to twice that, by chance.
+  var conflictDelay = Duration.seconds(30)
+  /// The longest pause between attempts.
+  var retryCeiling = Duration.seconds(60)
+  /// For the confirm of the last heartbeat when stopping. With the connection's farewell (2 s) it stays below the five seconds in which
+  /// a stopped agent is gone.
+  var farewellTimeout = Duration.seconds(2)
+  /// For all questions to the instance metadata service together.
+  var metadataTimeout = Duration.seconds(1)
+}

@@ -1,0 +1,92 @@
+import FleetProtocol
+import Glibc
+import ServiceRuntime
+
+/// What the environment says. Two variables suffice.
+public struct AgentSettings: Sendable {
+  /// Where the server is (`SPOT_OPTIMIZER_SERVER_URL`).
+  let serverURL: ServerURL
+  /// The client's token (`SPOT_OPTIMIZER_CLIENT_TOKEN`).
+  let clientToken: ClientToken
+  /// The agent's own name (`LOGICAL_AGENT_ID`); the instance's id or the host name when it is absent.
+  let logicalAgentID: String?
+  /// The region (`AWS_REGION`); the instance metadata's when it is absent.
+  let region: String?
+  /// Time between heartbeats (`HEARTBEAT_INTERVAL`); the server's word when it is absent.
+  let heartbeatInterval: Duration?
+  /// The folder of what outlives the process; `nil` when there is none to be had.
+  let stateFolder: StateFolder?
+  /// PEM file of the authorities to trust, for HTTPS and AMQPS (`SPOT_OPTIMIZER_CA_FILE`).
+  let authorityFile: String?
+  /// The instance metadata service; `nil` when it is switched off.
+  let metadataEndpoint: ServerURL?
+  /// How much is logged (`LOG_LEVEL`).
+  public let logLevel: LogLevel
+  /// What the operator should be told of these settings, once there is a log.
+  let remarks: [Remark]
+
+  /// Something to be said at the start.
+  struct Remark: Sendable, Equatable {
+    let level: LogLevel
+    let text: String
+  }
+
+  /// Reads and checks the environment.
+  public init(_ environment: Environment) throws(ConfigurationError) {
+    logLevel = try environment.choice("LOG_LEVEL", default: LogLevel.info)
+    let url = "SPOT_OPTIMIZER_SERVER_URL"
+    serverURL = try ServerURL(
+      environment.required(url, remedy: "set it to the server's address, such as http://your-server:5000"), name: url)
+    let token = "SPOT_OPTIMIZER_CLIENT_TOKEN"
+    clientToken = try ClientToken(
+      environment.required(token, remedy: "set it to the client's token, as `spotctl clients create` prints it"), name: token)
+    logicalAgentID = environment["LOGICAL_AGENT_ID"]
+    if let logicalAgentID { try Self.checkLogicalID(logicalAgentID) }
+    region = environment["AWS_REGION"]
+    if let region, !InstanceMetadata.isWord(region) {
+      throw ConfigurationError(
+        name: "AWS_REGION", problem: "is '\(printable(String(region.prefix(80))))', which is no region's name",
+        remedy: "set it to a region such as us-east-1, or unset it")
+    }
+    heartbeatInterval =
+      environment["HEARTBEAT_INTERVAL"] == nil ? nil : try environment.seconds("HEARTBEAT_INTERVAL", default: 30, in: 1...3600)
+    authorityFile = environment["SPOT_OPTIMIZER_CA_FILE"]
+    if let authorityFile, access(authorityFile, R_OK) != 0 {
+      throw ConfigurationError(
+        name: "SPOT_OPTIMIZER_CA_FILE",
+        problem: "is '\(printable(authorityFile))', which cannot be read ([Errno \(errno)] \(String(cString: strerror(errno))))",
+        remedy: "set it to a PEM file of certificate authorities, or unset it to trust the system's")
+    }
+    let disabled = environment["AWS_EC2_METADATA_DISABLED"]?.lowercased() == "true"
+    let endpoint = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
+    metadataEndpoint = disabled ? nil : try ServerURL(environment.string(endpoint, default: "http://169.254.169.254"), name: endpoint)
+
+    var remarks: [Remark] = []
+    if environment["PENDING_COMMANDS_CHECK_INTERVAL"] != nil {
+      remarks.append(
+        Remark(level: .debug, text: "PENDING_COMMANDS_CHECK_INTERVAL is no longer used: commands arrive when they are written"))
+    }
+    if environment["SPOT_OPTIMIZER_STATE_DIR"] != nil {
+      stateFolder = try StateFolder(environment)
+    } else {
+      do throws(ConfigurationError) {
+        stateFolder = try StateFolder(environment)
+      } catch {
+        // Nobody asked for this folder: an agent that may write nowhere still works, it only forgets its credential when it ends.
+        stateFolder = nil
+        remarks.append(Remark(level: .warning, text: "The broker credential is not kept on disk: \(error)"))
+      }
+    }
+    self.remarks = remarks
+  }
+
+  /// The rules of the wire hold for the variable too, so that the error names it.
+  private static func checkLogicalID(_ id: String) throws(ConfigurationError) {
+    do throws(MessageError) {
+      try CredentialRequest(logicalAgentID: id).validate()
+    } catch {
+      throw ConfigurationError(
+        name: "LOGICAL_AGENT_ID", problem: error.problem, remedy: "set it to a name such as agent-001, or unset it to use the instance's id")
+    }
+  }
+}

@@ -1,0 +1,43 @@
+import Glibc
+import ServiceRuntime
+
+/// The folder of what outlives the process, for its owner alone (mode 700).
+struct StateFolder: Sendable {
+  /// Its path, without a slash at its end.
+  let path: String
+
+  /// The folder of `SPOT_OPTIMIZER_STATE_DIR`, or the user's own: made when it is not there, and checked to be writable.
+  init(_ environment: Environment) throws(ConfigurationError) {
+    try self.init(path: Self.location(environment))
+  }
+
+  /// Makes the folder, with those above it, and checks that it can be written.
+  init(path: String) throws(ConfigurationError) {
+    let name = "SPOT_OPTIMIZER_STATE_DIR"
+    func failure(_ problem: String) -> ConfigurationError {
+      ConfigurationError(
+        name: name, problem: "is '\(printable(path))', which \(problem) ([Errno \(errno)] \(String(cString: strerror(errno))))",
+        remedy: "set it to a folder that this user may create and write")
+    }
+    guard path.hasPrefix("/") else {
+      throw ConfigurationError(name: name, problem: "is '\(printable(path))', which is no absolute path", remedy: "begin it with a /")
+    }
+    var end = path.startIndex
+    while end < path.endIndex {
+      end = path[path.index(after: end)...].firstIndex(of: "/") ?? path.endIndex
+      let isLast = end == path.endIndex
+      if mkdir(String(path[..<end]), isLast ? 0o700 : 0o755) != 0 && errno != EEXIST { throw failure("cannot be created") }
+    }
+    guard access(path, R_OK | W_OK | X_OK) == 0 else { throw failure("cannot be written") }
+    self.path = path.count > 1 && path.last == "/" ? String(path.dropLast()) : path
+  }
+
+  private static func location(_ environment: Environment) throws(ConfigurationError) -> String {
+    if let path = environment["SPOT_OPTIMIZER_STATE_DIR"] { return path }
+    if geteuid() == 0 { return "/var/lib/spot-optimizer" }
+    if let folder = environment["XDG_STATE_HOME"] { return "\(folder)/spot-optimizer" }
+    if let home = environment["HOME"] { return "\(home)/.local/state/spot-optimizer" }
+    throw ConfigurationError(
+      name: "SPOT_OPTIMIZER_STATE_DIR", problem: "is not set, and neither is HOME", remedy: "set it to a folder that this user may write")
+  }
+}

@@ -1,0 +1,53 @@
+import AMQP
+import FleetProtocol
+import ServiceRuntime
+
+/// What the parts of a running agent share; it outlives connections.
+final class AgentContext: Sendable {
+  let settings: AgentSettings
+  let timings: AgentTimings
+  let log: Logger
+  let report: ErrorReport
+  let seal: MessageSeal
+  let clock: FleetClock
+  let loop: EventLoop
+  let hostname: String
+  let metadata: InstanceMetadata
+  let logicalAgentID: String
+  let credentials: CredentialKeeper
+  let membership: Observed<Membership>
+  let started = ContinuousClock.now
+  /// When heartbeats are due.
+  let heartbeats = Lock(HeartbeatSchedule())
+  /// Commands that run or have been run.
+  let commands = Lock(CommandMemory())
+  /// Whether the agent was asked to stop, as opposed to a connection having ended.
+  let isStopping: Lock<Bool>
+
+  init(
+    settings: AgentSettings, timings: AgentTimings, log: Logger, clock: FleetClock, loop: EventLoop, metadata: InstanceMetadata,
+    logicalAgentID: String, credentials: CredentialKeeper, isStopping: Lock<Bool>
+  ) {
+    self.settings = settings
+    self.timings = timings
+    self.log = log
+    report = ErrorReport(serverURL: settings.serverURL.description, tokenPreview: settings.clientToken.preview)
+    seal = MessageSeal(token: settings.clientToken)
+    self.clock = clock
+    self.loop = loop
+    hostname = hostName()
+    self.metadata = metadata
+    self.logicalAgentID = logicalAgentID
+    self.credentials = credentials
+    membership = Observed(Membership(sessionID: UUIDText.random()))
+    self.isStopping = isStopping
+  }
+
+  /// The agent's name in log lines.
+  var name: String {
+    membership.value.agentID.map { "Agent \($0) (\(logicalAgentID))" } ?? "Agent \(logicalAgentID)"
+  }
+
+  /// A fresh count of failures.
+  func failures() -> FailureSeries { FailureSeries(report, ceiling: timings.retryCeiling) }
+}

@@ -1,0 +1,99 @@
+import AMQP
+import FleetProtocol
+import ServiceRuntime
+
+/// Connects and logs in with the agent's credential, to any of the brokers the server named.
+struct BrokerLogin: Sendable {
+  /// The broker closes the connection after two to three of these without a byte; so do we.
+  private static let heartbeat = Duration.seconds(20)
+  /// The least that RabbitMQ 4.1 and later accept: frames cost the client memory.
+  private static let frameSize = 8192
+  /// One is used; the others are for one that is being closed while the next is opened.
+  private static let channels = 4
+
+  private let context: AgentContext
+  private let lastTried = Lock<Endpoint?>(nil)
+
+  init(_ context: AgentContext) { self.context = context }
+
+  /// The broker of the last attempt, for the log; one of the credential's before the first.
+  var endpoint: Endpoint {
+    get throws { try lastTried.withLock { $0 } ?? endpoints()[0] }
+  }
+
+  /// Opens a connection. A credential that has run out, or that the brokers refuse, is replaced by a new one if the server has one to give.
+  ///
+  /// Throws `AMQPError`, and `AgentExit` when an agent that is starting is refused by the server.
+  func open() async throws -> Connection {
+    if context.credentials.isExpired { try await renew() }
+    do {
+      return try await openAny()
+    } catch let error as AMQPError where error.kind == .loginRefused {
+      context.log.warning("\(context.name): \(error); asking the server for a new credential")
+      guard try await renew() else { throw error }
+      return try await openAny()
+    }
+  }
+
+  private func endpoints() throws -> [Endpoint] {
+    let credential = context.credentials.current
+    let address = context.credentials.address
+    return try credential.brokers.map {
+      Endpoint(broker: try BrokerURL($0, name: "brokers"), virtualHost: credential.vhost, address: address)
+    }
+  }
+
+  /// Tries the brokers in random order, so that a fleet spreads over them; throws the last one's error.
+  private func openAny() async throws -> Connection {
+    var failure = AMQPError(.closed, "the server named no broker")
+    for endpoint in try endpoints().shuffled() {
+      try Task.checkCancellation()
+      lastTried.withLock { $0 = endpoint }
+      do throws(AMQPError) {
+        let connection = try await Connection.open(configuration(endpoint), on: context.loop)
+        context.log.info("\(context.name) is connected to \(endpoint.broker)/\(endpoint.virtualHost)")
+        return connection
+      } catch {
+        context.log.debug("\(context.name) cannot connect to \(endpoint.broker): \(error)")
+        failure = error
+      }
+    }
+    throw failure
+  }
+
+  private func configuration(_ endpoint: Endpoint) -> ConnectionConfiguration {
+    var configuration = ConnectionConfiguration(
+      host: endpoint.broker.host, port: endpoint.broker.port, virtualHost: endpoint.virtualHost, username: endpoint.address.username,
+      password: context.credentials.current.credential, connectionName: AgentVersion.product)
+    if endpoint.broker.usesTLS {
+      configuration.tls = TLSConfiguration(
+        certificateAuthorityFile: context.settings.authorityFile ?? TLSConfiguration.systemAuthorities)
+    }
+    configuration.heartbeat = Self.heartbeat
+    configuration.maximumFrameSize = Self.frameSize
+    configuration.maximumChannels = Self.channels
+    configuration.connectTimeout = context.timings.connectTimeout
+    configuration.replyTimeout = context.timings.replyTimeout
+    return configuration
+  }
+
+  /// Asks the server once; `false` when it is away. What we have may still be good, so a running agent goes on with it.
+  @discardableResult
+  private func renew() async throws -> Bool {
+    let client = context.credentials.address
+    do throws(ServerFailure) {
+      try await context.credentials.renew()
+    } catch {
+      switch error {
+      case .cancelled: throw CancellationError()
+      case .malformed(let operation, let problem): context.log.error("Unusable answer: \(operation) - \(problem)")
+      case .failed(let operation, let failure):
+        context.log.report(context.report.lines(operation, failure, number: 1, retryingIn: context.timings.retryCeiling))
+        if failure.isAuthentication && !context.membership.value.hasBegun { throw AgentExit.authenticationRefused }
+      }
+      return false
+    }
+    if context.credentials.address != client { context.membership.update { $0.moved() } }
+    return true
+  }
+}
