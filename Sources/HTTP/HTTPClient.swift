@@ -6,7 +6,7 @@ import ServiceRuntime
 /// Redirects are not followed: the answer 3xx comes back as it is, so that a token never goes to another host. Proxies are those of the
 /// environment (`http_proxy`, `https_proxy`, `no_proxy`), by libcurl's rules. Whoever makes a client closes it.
 public final class HTTPClient: Sendable {
-  /// The least of the two time limits libcurl has: connecting, with name resolution and TLS.
+  /// How long connecting may take, name resolution and TLS included.
   public static let defaultConnectTimeout = Duration.seconds(10)
   /// The guide's 30 s for a whole exchange.
   public static let defaultTimeout = Duration.seconds(30)
