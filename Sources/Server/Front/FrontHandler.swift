@@ -1,0 +1,136 @@
+import FleetProtocol
+import HTTP
+import MySQL
+import ServiceRuntime
+
+/// Answers one request after the other; keeps nothing between them.
+struct FrontHandler: Sendable {
+  let parts: Front.Parts
+  let monitor: HealthMonitor
+
+  private var clients: ClientStore { ClientStore(parts.pool) }
+  private var agents: AgentStore { AgentStore(parts.pool) }
+
+  /// An answer that ends the handling of a request early.
+  private struct Refusal: Error {
+    let response: HTTPResponse
+    /// For the log; `nil` when that is written already, or is not worth a line.
+    var reason: String?
+  }
+
+  func answer(_ request: HTTPRequest) async -> HTTPResponse {
+    let started = ContinuousClock.now
+    let response: HTTPResponse
+    do {
+      response = try await respond(to: request)
+    } catch let refusal as Refusal {
+      response = refusal.response
+      if let reason = refusal.reason {
+        parts.logger.warning("\(request.method) \(request.path) from \(request.remoteAddress) refused with \(response.status): \(reason)")
+      }
+    } catch let error as MySQLError {
+      response = .error(503, "Database unavailable")
+      parts.logger.error("\(request.method) \(request.path) from \(request.remoteAddress) answered 503: \(error)")
+    } catch {
+      response = .error(500, "Internal server error")
+      parts.logger.error("\(request.method) \(request.path) from \(request.remoteAddress) answered 500: \(error)")
+    }
+    parts.logger.debug(
+      "\(request.method) \(request.path) from \(request.remoteAddress): \(response.status) in \(started.duration(to: .now).milliseconds) ms"
+    )
+    return response
+  }
+
+  private func respond(to request: HTTPRequest) async throws -> HTTPResponse {
+    switch Route(method: request.method, segments: request.pathSegments) {
+    case .health: return await health()
+    case .brokerCredentials: return try await credentials(request)
+    case .agentConfiguration(let agentID): return try await configuration(request, agentID)
+    case .methodNotAllowed(let allow):
+      var response = HTTPResponse.error(405, "Method not allowed")
+      response.headers["Allow"] = allow
+      return response
+    case .notFound: return .error(404, "Not found")
+    }
+  }
+
+  // MARK: - Health
+
+  private func health() async -> HTTPResponse {
+    await monitor.firstLook()
+    let database = monitor.database
+    let broker = monitor.brokerConnection
+    var body: [String: JSONValue] = [
+      "timestamp": .string(parts.clock.now().iso8601), "version": .string(programVersion),
+      "database": .string(database == .connected ? "connected" : "disconnected"),
+      "broker": .string(broker == .connected ? "connected" : "disconnected"),
+    ]
+    // Anybody may ask, so the reasons, which name hosts and users, are in the log only.
+    let away = [database == .connected ? nil : "Database unavailable", broker == .connected ? nil : "Broker unavailable"].compactMap(\.self)
+    body["status"] = away.isEmpty ? "healthy" : "unhealthy"
+    if !away.isEmpty { body["error"] = .string(away.joined(separator: "; ")) }
+    return json(away.isEmpty ? 200 : 503, JSONValue.object(body))
+  }
+
+  // MARK: - Calls of agents
+
+  private func credentials(_ request: HTTPRequest) async throws -> HTTPResponse {
+    let account = try await authenticate(request)
+    let address: AgentAddress
+    do {
+      let body = try WireCoding.decode(CredentialRequest.self, from: request.body)
+      address = try AgentAddress(clientID: account.id, logicalAgentID: body.logicalAgentID)
+    } catch let error as MessageError {
+      throw invalid(error.field, error.problem)
+    } catch let error as ConfigurationError {
+      throw invalid("logical_agent_id", "\(error.problem); \(error.remedy)")
+    }
+    let reply = try parts.credentials.reply(for: address, now: parts.clock.now())
+    var response = HTTPResponse.json(200, try WireCoding.encode(reply))
+    response.headers["Cache-Control"] = "no-store"
+    parts.logger.info("Credential for '\(address.logicalAgentID)' of client \(account.id) until \(reply.expiresAt.iso8601)")
+    return response
+  }
+
+  private func configuration(_ request: HTTPRequest, _ agentID: String) async throws -> HTTPResponse {
+    let account = try await authenticate(request)
+    // Another client's agent is as unknown as none.
+    guard let agent = try await agents.find(id: agentID), agent.address.clientID == account.id else {
+      throw Refusal(
+        response: .error(ErrorStatus.unknownAgent.code, ErrorStatus.unknownAgent.text), reason: "client \(account.id) has no such agent")
+    }
+    return .json(200, try WireCoding.encode(agent.configuration))
+  }
+
+  /// The client whose token the request carries. Refuses with the words of the guide, in the log and in `system_events` too.
+  private func authenticate(_ request: HTTPRequest) async throws -> Account {
+    guard let token = request.bearerToken else { throw await unauthorized(.missingToken, request, nil, nil) }
+    guard let account = try await clients.find(token: token) else { throw await unauthorized(.invalidToken, request, token, nil) }
+    guard account.isActive else { throw await unauthorized(.inactiveClient, request, token, account) }
+    return account
+  }
+
+  private func unauthorized(_ status: ErrorStatus, _ request: HTTPRequest, _ token: String?, _ account: Account?) async -> Refusal {
+    await parts.authFailures.record(
+      AuthFailure(
+        status: status.code, reason: status.text, source: request.remoteAddress, endpoint: request.path, clientID: account?.id,
+        token: token.map { .given($0) }))
+    var response = HTTPResponse.error(status.code, status.text)
+    if status.code == 401 { response.headers["WWW-Authenticate"] = "Bearer" }
+    return Refusal(response: response)
+  }
+
+  private func invalid(_ field: String, _ problem: String) -> Refusal {
+    let body: JSONValue = ["error": .string(ErrorStatus.validationFailed.text), "details": .object([field: [.string(problem)]])]
+    return Refusal(response: json(ErrorStatus.validationFailed.code, body), reason: "\(field) \(problem)")
+  }
+
+  private func json(_ status: Int, _ body: JSONValue) -> HTTPResponse {
+    do throws(MessageError) {
+      return .json(status, try WireCoding.encodeJSON(body))
+    } catch {
+      // Only numbers that JSON cannot express and bodies of 256 KiB fail, and there are none here.
+      return .error(500, "\(error)")
+    }
+  }
+}
