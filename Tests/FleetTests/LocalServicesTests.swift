@@ -94,12 +94,14 @@ import TestSupport
 
   @Test func aStartThatIsInterruptedLeavesNoProcess() async throws {
     let folder = FileManager.default.temporaryDirectory.path + "/spot-optimizer-interrupt-\(UUID().uuidString)"
-    defer { try? FileManager.default.removeItem(atPath: folder) }  // Nothing depends on it; the folder has only logs.
-    let start = try await Program.tool(LocalServices.repository + "/broker/local", ["start", folder])
+    let tool = LocalServices.repository + "/broker/local"
+    let start = try await Program.tool(tool, ["start", folder, "--watch", String(getpid()), "--purge"])
     try await eventually("the broker is starting") { FileManager.default.fileExists(atPath: folder + "/rabbitmq/rabbitmq.pid") }
     start.send(SIGINT)
     #expect(try await start.waitForExit(timeout: .seconds(60)) == .exited(130), "\(start.output)")
     #expect(try processes(of: folder) == [])
+    let stop = try await Program.tool(tool, ["stop", folder, "--purge"])
+    #expect(try await stop.waitForExit() == .exited(0), "\(stop.output)")
   }
 
   @Test func aFolderOfSomebodyElseIsLeftAlone() async throws {

@@ -78,22 +78,26 @@ class Local:
                 # First of all: whatever happens to this command, somebody will clean up.
                 self.start_watchdog(watched, purge)
             started = time.monotonic()
-            for attempt in range(3):
-                try:
-                    self.start_services()
-                    break
-                except Failure:
-                    self.stop_services()
-                    # Somebody outside took a port between our look and the server's: other ports, another try.
-                    if attempt == 2 or all(is_free(port) for port in self.state.ports.values()):
-                        self.watchdog.stop(grace=1)
-                        raise
-                except BaseException:
-                    self.stop_services()
-                    self.watchdog.stop(grace=1)
-                    raise
+            try:
+                self.start_on_free_ports()
+            except BaseException:
+                self.stop_services()
+                self.watchdog.stop(grace=1)
+                if purge:
+                    self.purge()
+                raise
             print(f"ready after {time.monotonic() - started:.1f} s in {self.state.folder}: "
                   f"amqp 127.0.0.1:{self.state.ports['amqp']}, database 127.0.0.1:{self.state.ports['database']}")
+
+    def start_on_free_ports(self):
+        """Tries again on other ports when somebody outside took one between our look and the server's."""
+        for attempt in range(3):
+            try:
+                return self.start_services()
+            except Failure:
+                self.stop_services()
+                if attempt == 2 or all(is_free(port) for port in self.state.ports.values()):
+                    raise
 
     def start_services(self):
         """Both at the same time: the broker takes six seconds, mostly waiting."""
@@ -288,9 +292,15 @@ def main():
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(most, 262144) if most != resource.RLIM_INFINITY else 262144, most))
     try:
-        return run(parse(sys.argv[1:]))
+        status = run(parse(sys.argv[1:]))
+        sys.stdout.flush()
+        return status
     except Failure as failure:
         print(f"broker/local: {failure}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output is gone; Python would complain once more when it flushes.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
         print("broker/local: interrupted", file=sys.stderr)

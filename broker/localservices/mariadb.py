@@ -22,6 +22,7 @@ class Database:
         self.state = state
         self.folder = state.folder / "mariadb"
         self.daemon = Daemon("mariadbd", self.folder)
+        self.installer = Daemon("mariadb-install", self.folder)
 
     def prepare(self):
         """The data folder, once, and the files with the passwords, each time."""
@@ -47,15 +48,16 @@ class Database:
         # The script does not quote the path it is given, so it gets one that has no space, whatever the folder is called.
         descriptor = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY)
         try:
-            result = subprocess.run(
+            # Noted like a server, so that a stop finds it, and all it starts, when this command was killed meanwhile.
+            status = self.installer.start(
                 ["mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=socket", "--skip-test-db",
                  "--skip-name-resolve", f"--datadir=/proc/{os.getpid()}/fd/{descriptor}", *self._user()],
-                cwd=self.state.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                start_new_session=True)
+                dict(os.environ), self.state.folder).wait()
         finally:
+            self.installer.stop(grace=1)
             os.close(descriptor)
-        if result.returncode != 0:
-            raise Failure(f"the database's data folder could not be made:\n{result.stdout[-2000:]}")
+        if status != 0:
+            raise Failure(f"the database's data folder could not be made:\n{self.installer.end_of_log()}")
         fresh.rename(self.folder / "data")
 
     def _user(self):
@@ -88,6 +90,7 @@ class Database:
 
     def stop(self):
         """Until it has ended."""
+        self.installer.stop(grace=1)
         self.daemon.stop(grace=30)
 
     def end_of_log(self, lines=20):

@@ -58,6 +58,7 @@ class Daemon:
                     arguments, env=environment, cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                     start_new_session=True, preexec_fn=lambda: signal.pthread_sigmask(signal.SIG_SETMASK, set()))
             self.pidfile.write_text(f"{process.pid} {birth(process.pid) or 0}\n")
+            return process
         finally:
             signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
