@@ -117,14 +117,14 @@ public final class LocalServices: Sendable {
   /// Its password.
   public var password: String { setting("AMQP_PASSWORD") }
   /// The folder with `<key id>.private.pem` and `<key id>.public.pem`; the broker trusts the public ones it found at its start.
-  public var keysDirectory: String { setting("BROKER_KEYS_DIR") }
+  public var keysDirectory: String { setting("SPOT_OPTIMIZER_KEYS_DIR") }
   /// The database of the pair itself, empty at first. Tests that write take one of their own: `createDatabase`.
   public var database: DatabaseLogin { login(database: setting("DB_NAME")) }
   /// The folder with the servers' data and logs.
   public var state: String { stateFolder }
 
-  /// What the server's environment needs to use this broker: `AMQP_URL` and `BROKER_KEYS_DIR`.
-  public var brokerEnvironment: [String: String] { ["AMQP_URL": amqpURL, "BROKER_KEYS_DIR": keysDirectory] }
+  /// What the server's environment needs to use this broker: `AMQP_URL` and `SPOT_OPTIMIZER_KEYS_DIR`.
+  public var brokerEnvironment: [String: String] { ["AMQP_URL": amqpURL, "SPOT_OPTIMIZER_KEYS_DIR": keysDirectory] }
 
   private func login(database name: String) -> DatabaseLogin {
     DatabaseLogin(host: setting("DB_HOST"), port: number("DB_PORT"), user: setting("DB_USER"), password: setting("DB_PASSWORD"), name: name)

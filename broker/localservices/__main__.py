@@ -185,7 +185,7 @@ class Local:
             "AMQP_HOST": "127.0.0.1", "AMQP_PORT": port, "AMQP_VHOST": VHOST, "AMQP_USER": USER, "AMQP_PASSWORD": password,
             "DB_HOST": "127.0.0.1", "DB_PORT": self.state.ports["database"], "DB_USER": DATABASE_USER,
             "DB_PASSWORD": self.state.secret("database"), "DB_NAME": DATABASE,
-            "BROKER_KEYS_DIR": self.state.folder / "keys",
+            "BROKER_KEYS_DIR": self.state.folder / "keys", "SPOT_OPTIMIZER_KEYS_DIR": self.state.folder / "keys",
             "SPOT_OPTIMIZER_LOCAL": self.state.folder,
             "RABBITMQCTL": shlex.join([str(SHARED / "local"), "--state", str(self.state.folder), "ctl"]),
         }
