@@ -7,7 +7,6 @@ public struct Agent: Sendable {
   private let settings: AgentSettings
   private let timings: AgentTimings
   private let log: Logger
-  private let isStopping = Lock(false)
 
   /// An agent of these settings; nothing happens before `run`.
   public init(_ settings: AgentSettings, log: Logger) { self.init(settings, timings: AgentTimings(), log: log) }
@@ -24,20 +23,17 @@ public struct Agent: Sendable {
   public func run() async -> AgentExit {
     let loop = EventLoop(name: "amqp")
     defer { loop.stop() }
-    return await withTaskCancellationHandler {
-      do {
-        let context = try await start(on: loop)
-        try await work(context)
-      } catch let exit as AgentExit {
-        return exit
-      } catch is CancellationError {
-        return .stopped
-      } catch {
-        log.error("The agent cannot go on: \(error)")
-        return .startupFailed
-      }
-    } onCancel: {
-      isStopping.withLock { $0 = true }
+    do {
+      let context = try await start(on: loop)
+      try await work(context)
+    } catch let exit as AgentExit {
+      return exit
+    } catch is CancellationError {
+      log.info("Stopped")
+      return .stopped
+    } catch {
+      log.error("The agent cannot go on: \(error)")
+      return .startupFailed
     }
   }
 
@@ -63,7 +59,7 @@ public struct Agent: Sendable {
     log.info("Agent \(logicalAgentID) has a broker credential for the client \(credentials.current.clientID)")
     return AgentContext(
       settings: settings, timings: timings, log: log, clock: clock, loop: loop, metadata: metadata ?? InstanceMetadata(),
-      logicalAgentID: logicalAgentID, credentials: credentials, isStopping: isStopping)
+      logicalAgentID: logicalAgentID, credentials: credentials)
   }
 
   /// From the server; from the disk when the server lives and has none to give.

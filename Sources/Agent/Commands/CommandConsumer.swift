@@ -137,7 +137,8 @@ struct CommandConsumer: Sendable {
     }
     result.finishedAt = context.clock.now()
     let outcome = result.error.map { "failed: \($0)" } ?? "succeeded"
-    context.log.info("\(context.name) finished the command \(command.id) (\(command.commandType)) in \(began.duration(to: .now)): \(outcome)")
+    context.log.info(
+      "\(context.name) finished the command \(command.id) (\(command.commandType)) in \(began.duration(to: .now)): \(outcome)")
     return result
   }
 

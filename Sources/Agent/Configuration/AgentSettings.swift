@@ -86,7 +86,8 @@ public struct AgentSettings: Sendable {
       try CredentialRequest(logicalAgentID: id).validate()
     } catch {
       throw ConfigurationError(
-        name: "LOGICAL_AGENT_ID", problem: error.problem, remedy: "set it to a name such as agent-001, or unset it to use the instance's id")
+        name: "LOGICAL_AGENT_ID", problem: error.problem, remedy: "set it to a name such as agent-001, or unset it to use the instance's id"
+      )
     }
   }
 }

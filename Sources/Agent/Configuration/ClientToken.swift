@@ -14,7 +14,8 @@ struct ClientToken: Sendable, Equatable, CustomStringConvertible, CustomDebugStr
       throw ConfigurationError(name: name, problem: "holds a line break or another control character", remedy: remedy)
     }
     guard token.unicodeScalars.count <= 255 else {
-      throw ConfigurationError(name: name, problem: "has \(token.unicodeScalars.count) characters; no token has more than 255", remedy: remedy)
+      throw ConfigurationError(
+        name: name, problem: "has \(token.unicodeScalars.count) characters; no token has more than 255", remedy: remedy)
     }
     secret = token
   }

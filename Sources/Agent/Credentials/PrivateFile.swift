@@ -42,7 +42,12 @@ enum PrivateFile {
     let code = errno
     close(descriptor)
     guard isWritten, rename(new, path) == 0 else {
-      let error = isWritten ? FileError(path, "cannot be replaced") : { errno = code; return FileError(new, "cannot be written") }()
+      let error =
+        isWritten
+        ? FileError(path, "cannot be replaced")
+        : {
+          errno = code; return FileError(new, "cannot be written")
+        }()
       unlink(new)
       throw error
     }

@@ -36,6 +36,9 @@ struct HeartbeatSender: Sendable {
       try await publisher.publish(
         heartbeat(.offline, registration), .heartbeat, agentID: registration.agentID, timeout: context.timings.farewellTimeout)
       context.log.info("\(context.name) said that it is offline")
+    } catch let error as AMQPError where !error.isAboutOneMessage {
+      // Not the agent ended, but its connection.
+      context.log.debug("\(context.name) did not say that it is offline: \(error)")
     } catch {
       context.log.warning("\(context.name) could not say that it is offline: \(error); the server will notice by its silence")
     }

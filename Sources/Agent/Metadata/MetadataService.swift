@@ -35,7 +35,8 @@ struct MetadataService: Sendable {
         Self.isToken(token)
       else { return metadata }
       func fact(_ path: String) async throws(HTTPClientError) -> String? {
-        guard let text = try await ask("GET", "meta-data/\(path)", ["X-aws-ec2-metadata-token": token]), InstanceMetadata.isWord(text) else {
+        guard let text = try await ask("GET", "meta-data/\(path)", ["X-aws-ec2-metadata-token": token]), InstanceMetadata.isWord(text)
+        else {
           return nil
         }
         return text

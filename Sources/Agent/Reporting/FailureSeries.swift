@@ -11,7 +11,8 @@ struct FailureSeries: Sendable {
   }
 
   /// Counts a failure. `isLast` says that the third one ends the work: then there is no delay, and the lines say so.
-  mutating func failed(_ operation: Operation, _ failure: Failure, givesUpAfterThree: Bool) -> (delay: Duration?, lines: [ErrorReport.Line]) {
+  mutating func failed(_ operation: Operation, _ failure: Failure, givesUpAfterThree: Bool) -> (delay: Duration?, lines: [ErrorReport.Line])
+  {
     let delay = backoff.nextDelay()
     let number = backoff.failureCount
     let next = givesUpAfterThree && number >= Backoff.attemptsBeforeReport ? nil : delay

@@ -21,12 +21,10 @@ final class AgentContext: Sendable {
   let heartbeats = Lock(HeartbeatSchedule())
   /// Commands that run or have been run.
   let commands = Lock(CommandMemory())
-  /// Whether the agent was asked to stop, as opposed to a connection having ended.
-  let isStopping: Lock<Bool>
 
   init(
     settings: AgentSettings, timings: AgentTimings, log: Logger, clock: FleetClock, loop: EventLoop, metadata: InstanceMetadata,
-    logicalAgentID: String, credentials: CredentialKeeper, isStopping: Lock<Bool>
+    logicalAgentID: String, credentials: CredentialKeeper
   ) {
     self.settings = settings
     self.timings = timings
@@ -40,7 +38,6 @@ final class AgentContext: Sendable {
     self.logicalAgentID = logicalAgentID
     self.credentials = credentials
     membership = Observed(Membership(sessionID: UUIDText.random()))
-    self.isStopping = isStopping
   }
 
   /// The agent's name in log lines.

@@ -9,6 +9,8 @@ struct ConnectedAgent: Sendable {
   private let endpoint: Endpoint
   private let healthy: @Sendable () -> Void
   private let flow = Observed(Flow.unblocked)
+  /// Whether this connection ends because another one takes over.
+  private let isReplaced = Lock(false)
 
   init(_ context: AgentContext, _ connection: Connection, _ endpoint: Endpoint, healthy: @escaping @Sendable () -> Void) {
     self.context = context
@@ -34,7 +36,10 @@ struct ConnectedAgent: Sendable {
       group.addTask { try await useChannels() }
       defer { group.cancelAll() }
       while let end = try await group.next() {
-        if end == .renewed { return }
+        if end == .renewed {
+          isReplaced.withLock { $0 = true }
+          return
+        }
       }
     }
   }
@@ -102,10 +107,11 @@ struct ConnectedAgent: Sendable {
         group.addTask { try await Registrar(context, publisher, replies).run() }
         group.addTask { try await CommandConsumer(context, channel, publisher).run() }
         group.addTask { try await heartbeats.run() }
-        try await group.waitForAll()
+        // The first to fail ends them all; `waitForAll` would wait for the others.
+        for try await _ in group {}
       }
     } catch {
-      if context.isStopping.withLock({ $0 }) { await heartbeats.sayFarewell() }
+      if Task.isCancelled, !isReplaced.withLock({ $0 }) { await heartbeats.sayFarewell() }
       throw error
     }
   }

@@ -5,13 +5,6 @@ import ServiceRuntime
 ///
 /// An agent registers at its start, when its queue is gone, and when the server does not know it (any more); never because a connection broke.
 struct Membership: Sendable, Equatable {
-  /// A request that waits for its answer. It is repeated as it is, id and time included, so that the server sees one registration however
-  /// often it had to be sent.
-  struct Request: Sendable, Equatable {
-    let messageID: String
-    let sentAt: Timestamp
-  }
-
   /// Tells this process from another one under the same name.
   let sessionID: String
   /// The newest answer; `nil` before the first, and after the server said that it does not know the agent.
@@ -19,7 +12,7 @@ struct Membership: Sendable, Equatable {
   /// Whether the agent was ever registered: until then it is starting, and a failure ends it.
   private(set) var hasBegun = false
   private var queueIsGone = false
-  private var request: Request?
+  private var requestedAt: Timestamp?
 
   init(sessionID: String) { self.sessionID = sessionID }
 
@@ -30,22 +23,23 @@ struct Membership: Sendable, Equatable {
   /// Whether the next thing to do is to register.
   var needsRegistration: Bool { queue == nil }
 
-  /// The request to send: the one that waits, or else a new one.
-  mutating func openRequest(now: Timestamp) -> Request {
-    let open = request ?? Request(messageID: UUIDText.random(), sentAt: now)
-    request = open
-    return open
+  /// The time of the request to send: a repetition has the time of the first, so that the server sees one registration however often
+  /// it had to be sent, and gives one queue.
+  mutating func request(now: Timestamp) -> Timestamp {
+    let time = requestedAt ?? now
+    requestedAt = time
+    return time
   }
 
-  /// The request was answered with a refusal: the next one is another.
-  mutating func refused() { request = nil }
+  /// The request was refused: the next one is another.
+  mutating func refused() { requestedAt = nil }
 
   /// The server has the agent.
   mutating func registered(_ reply: RegistrationReply) {
     registration = reply
     hasBegun = true
     queueIsGone = false
-    request = nil
+    requestedAt = nil
   }
 
   /// The queue was deleted, has expired, or its node is gone. The agent keeps its id and goes on with its heartbeats.

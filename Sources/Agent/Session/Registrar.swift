@@ -31,10 +31,11 @@ struct Registrar: Sendable {
   private func register() async throws {
     let operation = publisher.endpoint.operation(.register)
     var failures = context.failures()
+    var messageIDs: Set<String> = []
     while true {
       let isStarting = !context.membership.value.hasBegun
       let failure: Failure
-      switch try await attempt() {
+      switch try await attempt(&messageIDs) {
       case .registered(let reply):
         return welcome(reply)
       case .failed(let reason): failure = reason
@@ -53,14 +54,16 @@ struct Registrar: Sendable {
     }
   }
 
-  /// Sends the request and waits for its answer.
-  private func attempt() async throws -> Outcome {
-    let request = context.membership.update { $0.openRequest(now: context.clock.now()) }
+  /// Sends the request and waits for an answer to it, or to one of those sent before it (`messageIDs`).
+  private func attempt(_ messageIDs: inout Set<String>) async throws -> Outcome {
     try await publisher.waitUntilUnblocked()
+    let sentAt = context.membership.update { $0.request(now: context.clock.now()) }
+    let messageID = UUIDText.random()
+    messageIDs.insert(messageID)
     let asked = ContinuousClock.now
-    let answers = replies.expect(answerTo: request.messageID)
+    let answers = replies.expect(answersTo: messageIDs)
     do {
-      try await publisher.publish(body(request), .register, messageID: request.messageID, agentID: context.membership.value.agentID)
+      try await publisher.publish(body(sentAt), .register, messageID: messageID, agentID: context.membership.value.agentID)
     } catch let error as AMQPError where error.isAboutOneMessage {
       return .failed(Failure(error))
     }
@@ -76,10 +79,12 @@ struct Registrar: Sendable {
     switch answer {
     case .refused(let notice, let isSigned):
       context.membership.update { $0.refused() }
+      messageIDs = []
       return .refused(notice, isSigned: isSigned)
     case .registered(let reply):
       if let problem = problem(of: reply) {
         context.membership.update { $0.refused() }
+        messageIDs = []
         return .failed(.connection("The answer cannot be used: \(problem)"))
       }
       // A credential from the disk came without a look at the server's clock.
@@ -128,7 +133,7 @@ struct Registrar: Sendable {
     throw failure.isAuthentication ? AgentExit.authenticationRefused : AgentExit.startupFailed
   }
 
-  private func body(_ request: Membership.Request) -> RegistrationRequest {
+  private func body(_ sentAt: Timestamp) -> RegistrationRequest {
     let instance = context.metadata
     let membership = context.membership.value
     return RegistrationRequest(
@@ -137,6 +142,6 @@ struct Registrar: Sendable {
       instanceType: instance.instanceType ?? "unknown", region: context.settings.region ?? instance.region ?? "unknown",
       az: instance.availabilityZone ?? "unknown", amiID: instance.imageID, agentVersion: AgentVersion.current, mode: instance.mode,
       privateIP: instance.privateAddress, publicIP: instance.publicAddress, sessionID: membership.sessionID,
-      generation: membership.registration?.generation, sentAt: request.sentAt)
+      generation: membership.registration?.generation, sentAt: sentAt)
   }
 }

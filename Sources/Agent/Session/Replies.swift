@@ -16,7 +16,7 @@ struct Replies: Sendable {
   private let endpoint: Endpoint
   private let consumer: Consumer
   private let sent: Lock<SentMessages>
-  private let waiting = Lock<(messageID: String, continuation: AsyncStream<RegistrationAnswer>.Continuation)?>(nil)
+  private let waiting = Lock<(messageIDs: Set<String>, continuation: AsyncStream<RegistrationAnswer>.Continuation)?>(nil)
 
   init(_ context: AgentContext, _ endpoint: Endpoint, _ consumer: Consumer, _ sent: Lock<SentMessages>) {
     self.context = context
@@ -25,10 +25,10 @@ struct Replies: Sendable {
     self.sent = sent
   }
 
-  /// Answers to this message from now on, until another is expected.
-  func expect(answerTo messageID: String) -> AsyncStream<RegistrationAnswer> {
+  /// Answers to any of these messages from now on, until others are expected: the answer to a request may come when it was repeated already.
+  func expect(answersTo messageIDs: Set<String>) -> AsyncStream<RegistrationAnswer> {
     let (stream, continuation) = AsyncStream<RegistrationAnswer>.makeStream(bufferingPolicy: .bufferingOldest(1))
-    waiting.withLock { $0 = (messageID, continuation) }
+    waiting.withLock { $0 = (messageIDs, continuation) }
     return stream
   }
 
@@ -88,7 +88,7 @@ struct Replies: Sendable {
   @discardableResult
   private func answer(_ answer: RegistrationAnswer, to requestID: String) -> Bool {
     waiting.withLock { waiting in
-      guard let current = waiting, current.messageID == requestID else { return false }
+      guard let current = waiting, current.messageIDs.contains(requestID) else { return false }
       current.continuation.yield(answer)
       return true
     }
