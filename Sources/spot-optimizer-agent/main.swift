@@ -18,7 +18,7 @@ case .run:
   do throws(ConfigurationError) {
     let settings = try AgentSettings(.process)
     let log = Logger(level: settings.logLevel)
-    exit(await AgentProcess.run(Agent(settings, log: log), log: log))
+    exit(runProgram { await AgentProcess.run(Agent(settings, log: log), log: log) })
   } catch {
     Logger(level: .error).error("Configuration: \(error)")
     exit(AgentExit.badConfiguration.rawValue)

@@ -37,6 +37,8 @@ actor TestPeer {
   var heartbeatInterval = 1
   /// How far the server's clock is ahead of this machine's.
   var clockAhead = Duration.zero
+  /// Named instead of the real broker.
+  var replacedBroker: String?
   /// Brokers named before the real one.
   var deadBrokers: [String] = []
 
@@ -91,7 +93,8 @@ actor TestPeer {
         for: address, virtualHost: services.virtualHost, key: key, issuedAt: .now(), lifetime: .seconds(credentialLifetime))
       credentialsGiven += 1
       let reply = CredentialReply(
-        address: address, brokers: deadBrokers + ["amqp://\(services.host):\(services.port)"], vhost: services.virtualHost,
+        address: address, brokers: deadBrokers + [replacedBroker ?? "amqp://\(services.host):\(services.port)"],
+        vhost: services.virtualHost,
         credential: jwt, expiresAt: expiresAt.advanced(by: clockAhead), heartbeatIntervalSeconds: heartbeatInterval,
         credentialTTLSeconds: credentialLifetime, serverTime: now)
       return .json(200, try WireCoding.encode(reply))
