@@ -22,7 +22,7 @@ let package = Package(
     .target(name: "ServiceRuntime", dependencies: ["CLinux"]),
     .target(name: "AMQP", dependencies: ["CRabbitMQ", "CLinux", "ServiceRuntime"]),
     .target(name: "MySQL", dependencies: ["CMySQL", "ServiceRuntime"]),
-    .target(name: "HTTP", dependencies: ["CMicroHTTPD", "CCurl", "ServiceRuntime"]),
+    .target(name: "HTTP", dependencies: ["CMicroHTTPD", "CCurl", "CLinux", "ServiceRuntime"]),
     .target(name: "FleetProtocol", dependencies: ["CCrypto", "ServiceRuntime"]),
 
     .target(name: "Agent", dependencies: ["AMQP", "HTTP", "FleetProtocol", "ServiceRuntime"]),

@@ -1,1 +1,89 @@
-print("")
+import Glibc
+import Server
+import ServiceRuntime
+
+// Before anything else: every thread that is started later inherits the mask.
+Signals.block()
+
+let usage = """
+  usage: spot-optimizer-server [--role all|worker|http]
+
+  The central server: consumes what agents publish, keeps the fleet in MySQL, dispatches commands, and answers health and credentials over HTTP.
+
+    --role ROLE   what runs in this process (default: $SPOT_OPTIMIZER_SERVER_ROLE, else all); any number of processes of each role may run
+    --version     print the version
+    --help        print this
+
+  It is configured by its environment: AMQP_URL, DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME, SPOT_OPTIMIZER_KEYS_DIR, HTTP_PORT,
+  AGENT_HEARTBEAT_TIMEOUT and others; docs/configuration.md has all of them.
+
+  examples:
+    spot-optimizer-server
+    spot-optimizer-server --role worker
+
+  exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong arguments or configuration
+
+  """
+
+func fail(_ code: Int32, _ message: String) -> Never {
+  writeFully("spot-optimizer-server: \(printable(message))\n", to: STDERR_FILENO)
+  exit(code)
+}
+
+var role: String?
+var arguments = CommandLine.arguments.dropFirst()
+while let argument = arguments.popFirst() {
+  switch argument {
+  case "--help", "-h":
+    writeFully(usage, to: STDOUT_FILENO)
+    exit(0)
+  case "--version":
+    writeFully("spot-optimizer-server \(programVersion)\n", to: STDOUT_FILENO)
+    exit(0)
+  case "--role":
+    guard let value = arguments.popFirst() else { fail(2, "--role needs a value: all, worker or http") }
+    role = value
+  default: fail(2, "unknown argument '\(argument)'; see spot-optimizer-server --help")
+  }
+}
+
+/// Runs the server until it ends or SIGTERM or SIGINT stops it, and gives the process's exit code. A second signal ends it at once.
+func runServer(_ configuration: ServerConfiguration, _ logger: Logger) async -> Int32 {
+  let stop = StopRequest()
+  return await withTaskGroup(of: Int32?.self) { group in
+    group.addTask {
+      for await signal in Signals.termination() {
+        if stop.isRequested { _exit(128 + signal) }
+        logger.info("Stopping (signal \(signal)): finishing what is under way")
+        stop.request()
+      }
+      return nil
+    }
+    group.addTask {
+      do {
+        try await Server(configuration, logger: logger).run(until: stop)
+        return 0
+      } catch let error as ConfigurationError {
+        logger.error("\(error)")
+        return 2
+      } catch {
+        logger.error("\(error)")
+        return 1
+      }
+    }
+    defer { group.cancelAll() }
+    while let ended = await group.next() {
+      if let code = ended { return code }
+    }
+    return 0
+  }
+}
+
+do throws(ConfigurationError) {
+  let configuration = try ServerConfiguration(.process, role: role)
+  let logger = Logger(level: configuration.logLevel)
+  logger.info("spot-optimizer-server \(programVersion) starts (role \(configuration.role.rawValue))")
+  exit(runProgram { await runServer(configuration, logger) })
+} catch {
+  fail(2, "\(error)")
+}

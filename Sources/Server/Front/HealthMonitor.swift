@@ -87,9 +87,9 @@ final class HealthMonitor: Sendable {
 
   private func report(_ name: String, _ before: State?, _ state: State) {
     switch (before, state) {
-    case (.away, .away): break
-    case (_, .away(let reason)) where !Task.isCancelled: logger.error("\(name) is away, /health answers 503: \(reason)")
-    case (.away, .connected): logger.info("\(name) is back, as /health sees it")
+    // At the first look the connections are still being made, and whoever makes them says why it fails.
+    case (.connected, .away(let reason)) where !Task.isCancelled: logger.error("\(name) is away, /health answers 503: \(reason)")
+    case (.away, .connected): logger.info("\(name) is connected, as /health sees it")
     default: break
     }
   }

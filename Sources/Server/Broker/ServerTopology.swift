@@ -1,0 +1,53 @@
+import AMQP
+import FleetProtocol
+import ServiceRuntime
+
+/// Declares what the server needs on the broker. Declaring what is there already changes nothing, so every worker does it at each connect.
+enum ServerTopology {
+  /// Declares exchanges, queues and bindings.
+  ///
+  /// A queue or exchange that exists with other properties is a `ConfigurationError` that names it: the broker closes the channel with 406 and
+  /// nothing can be done from here.
+  static func declare(on channel: Channel) async throws {
+    for exchange in Topology.exchanges {
+      try await named(exchange.name, "exchange") { () async throws(AMQPError) in
+        try await channel.declareExchange(exchange.name, kind: exchange.kind.rawValue)
+      }
+    }
+    for queue in Topology.serverQueues {
+      try await named(queue, "queue") { () async throws(AMQPError) in
+        _ = try await channel.declareQueue(queue, arguments: ["x-queue-type": .text("quorum")])
+      }
+    }
+    for binding in Topology.bindings {
+      try await channel.bindQueue(binding.queue, to: binding.exchange, routingKey: binding.routingKey)
+    }
+  }
+
+  private static func named(_ name: String, _ what: String, _ declare: () async throws(AMQPError) -> Void) async throws {
+    do throws(AMQPError) {
+      try await declare()
+    } catch {
+      guard error.kind == .channelClosed(code: 406) else { throw error }
+      throw ConfigurationError(
+        name: name, problem: "is on the broker as another kind of \(what) than the server needs (\(error.message))",
+        remedy:
+          "delete it (`rabbitmqctl delete_queue \(name)` for a queue, after its messages are drained) or import broker/definitions.json anew"
+      )
+    }
+  }
+}
+
+/// The queue of one agent: classic, durable, gone after seven days without a consumer, bound to the commands' exchange by its own name.
+struct AgentQueues: Sendable {
+  let channel: Channel
+
+  /// Declares and binds a queue. It is there when this returns.
+  func declare(_ name: String) async throws(AMQPError) {
+    _ = try await channel.declareQueue(name, arguments: ["x-expires": .int(Topology.agentQueueExpiryMilliseconds)])
+    try await channel.bindQueue(name, to: Topology.commandsExchange, routingKey: name)
+  }
+
+  /// Deletes the queue of an earlier generation; whoever still consumes it is told by the broker.
+  func delete(_ name: String) async throws(AMQPError) { try await channel.deleteQueue(name) }
+}

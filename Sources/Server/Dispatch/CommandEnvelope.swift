@@ -1,0 +1,32 @@
+import AMQP
+import FleetProtocol
+import ServiceRuntime
+
+/// A row of `commands` as the message its agent gets: signed with the client's token over the queue's name, so that neither the broker nor
+/// another agent can change, redirect or replay it for somebody else.
+enum CommandEnvelope {
+  /// Throws a `MessageError` that names the column whose value cannot be sent.
+  static func publication(_ row: ClaimedCommand, account: Account, at now: Timestamp) throws -> Publication {
+    let parameters: JSONValue
+    if let text = row.parameters {
+      do throws(MessageError) {
+        parameters = try WireCoding.decodeJSON(JSONValue.self, from: Array(text.utf8))
+      } catch {
+        throw MessageError(field: "commands.parameters", problem: "is not JSON: \(error.problem)")
+      }
+    } else {
+      parameters = .object([:])
+    }
+    let command = Command(
+      id: row.id, agentID: row.agentID, commandType: row.commandType, parameters: parameters, priority: row.priority,
+      createdAt: row.createdAt,
+      expiresAt: row.expiresAt, timeoutSeconds: row.timeoutSeconds)
+    var message = Message(
+      body: try WireCoding.encode(command), contentType: "application/json", type: Command.type.rawValue, messageID: row.id)
+    message.timestamp = UInt64(clamping: now.seconds)
+    message.priority = UInt8(clamping: row.priority)
+    if let expiresAt = row.expiresAt { message.expiration = String(max(1, expiresAt.since(now).milliseconds)) }
+    try message.sign(with: SigningKey(clientToken: account.token), routingKey: row.queue)
+    return Publication(message, to: Topology.commandsExchange, routingKey: row.queue)
+  }
+}

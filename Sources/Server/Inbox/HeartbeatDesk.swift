@@ -1,0 +1,94 @@
+import AMQP
+import FleetProtocol
+import MySQL
+import ServiceRuntime
+
+/// Takes heartbeats from `fleet.heartbeats` to the `agents` table.
+///
+/// Two tasks: one reads and verifies, the other commits the batch before and then acknowledges it in one piece. A crash anywhere leaves the
+/// batch unacknowledged; it is delivered again and, since `last_heartbeat_at` never moves back, changes nothing twice.
+struct HeartbeatDesk: Sendable {
+  /// Messages in a batch before the reader waits. Collapsing repeats pays more the larger a batch is; a row costs about 10 µs.
+  static let batchSize = 5000
+  /// How long the first heartbeat of a small batch waits for others.
+  static let linger = Duration.milliseconds(20)
+
+  let store: AgentStore
+  let directory: AgentDirectory
+  let context: InboxContext
+
+  /// Works until the connection breaks or the task is cancelled.
+  func run(on connection: AMQP.Connection) async throws {
+    let queue = try await InboxQueue<Heartbeat>(.heartbeat, on: connection, prefetch: UInt16(3 * Self.batchSize), context: context)
+    let buffer = HeartbeatBuffer(capacity: Self.batchSize, linger: Self.linger)
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await queue.forEachBatch(upTo: Self.batchSize) { try await buffer.add($0) } }
+      group.addTask {
+        while true { try await commit(try await buffer.take(), from: queue) }
+      }
+      defer { group.cancelAll() }
+      try await group.next()
+    }
+  }
+
+  private func commit(_ batch: HeartbeatBatch, from queue: InboxQueue<Heartbeat>) async throws {
+    let accepted = Array(batch.newest.values)
+    var refused = batch.refused
+    let found = try await context.whileDatabaseIsAway { try await directory.lookUp(accepted.map(\.address)) }
+    var known: [Verified<Heartbeat>] = []
+    for heartbeat in accepted {
+      if found[heartbeat.address]?.id == heartbeat.body.agentID { known.append(heartbeat) } else { refused.append(unknownAgent(heartbeat)) }
+    }
+    let updates = known.compactMap { heartbeat in found[heartbeat.address].map { update(heartbeat, key: $0.key) } }
+    let outcome = try await context.whileDatabaseIsAway { [updates] in try await apply(updates) }
+    for heartbeat in known where found[heartbeat.address].map({ outcome.missing.contains($0.key) }) ?? false {
+      directory.forget(heartbeat.address)
+      refused.append(unknownAgent(heartbeat))
+    }
+    let letters = known.compactMap { heartbeat in
+      found[heartbeat.address].flatMap { outcome.failed[$0.key] }.map { Unusable(delivery: heartbeat.delivery, reason: $0) }
+    }
+    try await queue.settle(refused: refused, unusable: batch.unusable + letters)
+    if let lastTag = batch.lastTag { try await queue.channel.acknowledge(lastTag, multiple: true) }
+    context.logger.debug("Committed \(batch.count) heartbeats of \(known.count) agents")
+  }
+
+  /// Writes all in one statement; when the database refuses that for one bad value, each by itself, so that no good one is lost.
+  private func apply(_ updates: [HeartbeatUpdate]) async throws -> HeartbeatOutcome {
+    do {
+      return HeartbeatOutcome(missing: try await store.applyHeartbeats(updates))
+    } catch let error as MySQLError where !error.isDatabaseAway && updates.count > 1 {
+      context.logger.warning("A batch of \(updates.count) heartbeats was refused by the database, writing them one by one: \(error)")
+      var outcome = HeartbeatOutcome(missing: [])
+      for update in updates {
+        let single = try await apply([update])
+        outcome.missing.formUnion(single.missing)
+        outcome.failed.merge(single.failed) { first, _ in first }
+      }
+      return outcome
+    } catch let error as MySQLError where !error.isDatabaseAway {
+      return HeartbeatOutcome(missing: [], failed: Dictionary(uniqueKeysWithValues: updates.map { ($0.agentKey, "\(error)") }))
+    }
+  }
+
+  private func update(_ heartbeat: Verified<Heartbeat>, key: Int64) -> HeartbeatUpdate {
+    let body = heartbeat.body
+    return HeartbeatUpdate(
+      agentKey: key, status: body.status, sentAt: body.sentAt, monitoredInstances: body.monitoredInstances, instanceID: body.instanceID,
+      instanceType: body.instanceType, mode: body.mode, az: body.az)
+  }
+
+  private func unknownAgent(_ heartbeat: Verified<Heartbeat>) -> Refusal {
+    Refusal(
+      notice: ErrorNotice(.unknownAgent, messageID: heartbeat.delivery.message.messageID ?? ""), delivery: heartbeat.delivery,
+      address: heartbeat.address, account: heartbeat.account, reason: "no agent \(heartbeat.body.agentID)", isAuthentication: false)
+  }
+}
+
+/// What became of a batch in the database, by agent key.
+private struct HeartbeatOutcome {
+  /// Agents whose row is gone.
+  var missing: Set<Int64>
+  /// Agents whose values the database refused, and why.
+  var failed: [Int64: String] = [:]
+}

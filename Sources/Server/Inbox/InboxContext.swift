@@ -1,0 +1,57 @@
+import AMQP
+import FleetProtocol
+import ServiceRuntime
+
+/// What every part of the inbox needs: the accounts, the clock, the way back to agents, the dead letters and the log.
+struct InboxContext: Sendable {
+  let accounts: AccountCache
+  let authFailures: AuthFailureRecorder
+  let publisher: Publisher
+  let clock: FleetClock
+  let logger: Logger
+
+  /// Runs `body`, and again for as long as the database cannot be reached: what was read stays unacknowledged and, because of the prefetch,
+  /// no more is read. Nothing is requeued, since quorum queues count returns and newer brokers drop after twenty.
+  func whileDatabaseIsAway<Result: Sendable>(_ body: @Sendable () async throws -> Result) async throws -> Result {
+    try await DatabaseRetry(logger: logger).run(body)
+  }
+
+  /// Writes the log line and the `auth_failed` event of a refused message.
+  func report(_ refusal: Refusal) async {
+    guard refusal.isAuthentication else {
+      logger.warning("Refused \(refusal.delivery.routingKey): \(refusal.notice.error): \(refusal.reason)")
+      return
+    }
+    await authFailures.record(
+      AuthFailure(
+        status: refusal.notice.status, reason: refusal.reason, source: refusal.delivery.routingKey, clientID: refusal.address.clientID,
+        agentID: nil, token: refusal.account.map { .expected($0.token) }))
+  }
+
+  /// Moves messages to the dead letters, and tries again until the broker has them: they are acknowledged only after.
+  func bury(_ letters: [Unusable]) async throws {
+    var rest = letters
+    var backoff = Backoff(ceiling: .seconds(10))
+    for letter in letters { logger.warning("Dead letter \(letter.delivery.routingKey): \(letter.reason)") }
+    while !rest.isEmpty {
+      let results = await publisher.publish(rest.map { DeadLetter.publication($0.delivery, reason: $0.reason) })
+      rest = zip(rest, results).compactMap { letter, result in if case .failure = result { letter } else { nil } }
+      guard !rest.isEmpty, case .failure(let error) = results.first(where: { if case .failure = $0 { true } else { false } }) else {
+        return
+      }
+      let delay = backoff.nextDelay()
+      logger.error("\(rest.count) dead letters wait for \(Topology.deadExchange): \(error) - retrying in \(delay.shortText)")
+      try await Task.sleep(for: delay)
+    }
+  }
+
+  /// Sends answers. One that cannot be sent is only logged: the agent asks again.
+  func reply(_ publications: [Publication]) async throws {
+    guard !publications.isEmpty else { return }
+    for (publication, result) in zip(publications, await publisher.publish(publications)) {
+      if case .failure(let error) = result {
+        logger.debug("Answer to \(publication.message.correlationID ?? "") was not sent: \(error)")
+      }
+    }
+  }
+}

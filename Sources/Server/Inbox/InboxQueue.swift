@@ -1,0 +1,51 @@
+import AMQP
+import FleetProtocol
+import ServiceRuntime
+
+/// One of the server's work queues, being consumed on a channel of its own: verifies what comes and sees to what cannot be accepted.
+///
+/// Order of things for every message: its effect is durable (a row, a dead letter, an answer sent), then it is acknowledged. Whatever
+/// is lost in between is delivered again, and every effect may happen twice.
+struct InboxQueue<Body: FleetMessage>: Sendable {
+  let kind: MessageKind
+  let channel: Channel
+  let consumer: Consumer
+  let context: InboxContext
+
+  /// Opens a channel on `connection` and consumes the queue of `kind`, holding at most `prefetch` unacknowledged messages.
+  init(_ kind: MessageKind, on connection: AMQP.Connection, prefetch: UInt16, context: InboxContext) async throws(AMQPError) {
+    self.kind = kind
+    self.context = context
+    channel = try await connection.openChannel()
+    try await channel.setPrefetch(prefetch)
+    consumer = try await channel.consume(kind.queue)
+  }
+
+  /// Reads what is there, at most `limit` messages, verifies it and passes the verdicts on, until the consumer ends or the task is cancelled.
+  func forEachBatch(upTo limit: Int, _ handle: ([Verdict<Body>]) async throws -> Void) async throws {
+    let verifier = Verifier<Body>(kind)
+    while true {
+      let deliveries = try await consumer.nextBatch(upTo: limit)
+      let clients = Set(deliveries.compactMap { Verifier<Body>.clientID(of: $0) })
+      let accounts = try await context.whileDatabaseIsAway { try await context.accounts.accounts(for: clients) }
+      try await handle(deliveries.map { verifier.verdict($0, accounts: accounts) })
+    }
+  }
+
+  /// Answers refused messages and moves unusable ones to the dead letters. When it returns, both are safe and may be acknowledged.
+  func settle(refused: [Refusal], unusable: [Unusable]) async throws {
+    var letters = unusable
+    for refusal in refused {
+      await context.report(refusal)
+      // A refused heartbeat or registration is worthless later; a result is not: its client may only be disabled for an hour. What was
+      // malformed is kept for whoever has to find the fault.
+      if kind == .result || refusal.notice.status == ErrorStatus.validationFailed.code {
+        letters.append(Unusable(delivery: refusal.delivery, reason: "\(refusal.notice.status) \(refusal.notice.error): \(refusal.reason)"))
+      }
+    }
+    try await context.bury(letters)
+    let now = context.clock.now()
+    try await context.reply(
+      refused.compactMap { try Reply.publication($0.notice, to: $0.delivery, account: $0.account, at: now) })
+  }
+}

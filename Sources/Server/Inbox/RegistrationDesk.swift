@@ -1,0 +1,107 @@
+import AMQP
+import FleetProtocol
+import MySQL
+import ServiceRuntime
+
+/// Takes registrations from `fleet.register` to the `agents` table, gives each its queue and answers.
+///
+/// In this order: the row (with the new generation), the queue, the answer, the acknowledgement. After a crash in between the message
+/// comes again, is recognized by its session and time, and only what is missing is done.
+struct RegistrationDesk: Sendable {
+  /// Registrations worked on at once by one worker: each waits for one transaction and two broker replies.
+  static let concurrency = 16
+
+  let store: AgentStore
+  let directory: AgentDirectory
+  let dispatchWakeup: Signal
+  let heartbeatInterval: Duration
+  let context: InboxContext
+
+  /// Works until the connection breaks or the task is cancelled.
+  func run(on connection: AMQP.Connection) async throws {
+    let inbox = try await InboxQueue<RegistrationRequest>(
+      .register, on: connection, prefetch: UInt16(2 * Self.concurrency), context: context)
+    let queues = AgentQueues(channel: try await connection.openChannel())
+    try await inbox.forEachBatch(upTo: Self.concurrency) { verdicts in
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        for verdict in verdicts { group.addTask { try await handle(verdict, inbox, queues) } }
+        try await group.waitForAll()
+      }
+    }
+  }
+
+  private func handle(_ verdict: Verdict<RegistrationRequest>, _ inbox: InboxQueue<RegistrationRequest>, _ queues: AgentQueues) async throws
+  {
+    let delivery: Delivery
+    switch verdict {
+    case .accepted(let request):
+      delivery = request.delivery
+      try await register(request, inbox, queues)
+    case .refused(let refusal):
+      delivery = refusal.delivery
+      try await inbox.settle(refused: [refusal], unusable: [])
+    case .unusable(let letter):
+      delivery = letter.delivery
+      try await inbox.settle(refused: [], unusable: [letter])
+    }
+    try await inbox.channel.acknowledge(delivery.deliveryTag)
+  }
+
+  private func register(
+    _ request: Verified<RegistrationRequest>, _ inbox: InboxQueue<RegistrationRequest>, _ queues: AgentQueues
+  ) async throws {
+    guard request.body.logicalAgentID == request.address.logicalAgentID else {
+      let problem = MessageError(field: "logical_agent_id", problem: "is not the one of the routing key")
+      return try await inbox.settle(
+        refused: [refusal(request, ErrorNotice(problem, messageID: request.messageID), "\(problem)")], unusable: [])
+    }
+    let outcome: RegistrationOutcome
+    do {
+      outcome = try await context.whileDatabaseIsAway {
+        try await store.register(request.body, from: request.address)
+      }
+    } catch let error as MessageError {
+      return try await inbox.settle(refused: [refusal(request, ErrorNotice(error, messageID: request.messageID), "\(error)")], unusable: [])
+    } catch let error where error is MySQLError || error is StoreError {
+      return try await inbox.settle(refused: [], unusable: [Unusable(delivery: request.delivery, reason: "\(error)")])
+    }
+    switch outcome {
+    case .refused(let holder):
+      let notice = ErrorNotice(.anotherAgent, messageID: request.messageID)
+      let reason = "instance \(holder.instanceID ?? "unknown") has registered as '\(request.address.logicalAgentID)' since and is alive"
+      try await inbox.settle(refused: [refusal(request, notice, reason)], unusable: [])
+    case .registered(let agent, let previousQueue):
+      directory.forget(request.address)
+      try await queues.declare(agent.queue)
+      if let previousQueue, previousQueue != agent.queue { try await queues.delete(previousQueue) }
+      try await answer(request, agent)
+      // Commands that waited for this agent can go now.
+      dispatchWakeup.raise()
+      context.logger.info(
+        "Registered agent \(agent.id) '\(request.address.logicalAgentID)' of client \(request.account.id)"
+          + " (instance \(request.body.instanceID), queue \(agent.queue))")
+    }
+  }
+
+  private func answer(_ request: Verified<RegistrationRequest>, _ agent: RegisteredAgent) async throws {
+    let now = context.clock.now()
+    let reply = RegistrationReply(
+      agentID: agent.id, clientID: request.account.id, logicalAgentID: request.address.logicalAgentID, queue: agent.queue,
+      generation: agent.generation, heartbeatIntervalSeconds: Int(heartbeatInterval.components.seconds), config: agent.config,
+      serverTime: now)
+    if let publication = try Reply.publication(reply, to: request.delivery, account: request.account, at: now) {
+      try await context.reply([publication])
+    }
+  }
+
+  private func refusal(_ request: Verified<RegistrationRequest>, _ notice: ErrorNotice, _ reason: String) -> Refusal {
+    Refusal(
+      notice: notice, delivery: request.delivery, address: request.address, account: request.account, reason: reason,
+      isAuthentication: false)
+  }
+}
+
+extension Verified {
+  /// The message's id; the verifier has seen that there is one.
+  var messageID: String { delivery.message.messageID ?? "" }
+}

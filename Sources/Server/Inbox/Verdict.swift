@@ -1,0 +1,37 @@
+import AMQP
+import FleetProtocol
+
+/// A message of an agent whose signature holds and whose client is active.
+struct Verified<Body: FleetMessage>: Sendable {
+  let body: Body
+  let address: AgentAddress
+  let account: Account
+  let delivery: Delivery
+}
+
+/// A message that the agent is told about: what it did wrong, in the guide's words.
+struct Refusal: Sendable {
+  let notice: ErrorNotice
+  let delivery: Delivery
+  /// Who it claims to be from.
+  let address: AgentAddress
+  /// The client's account, when there is one: the answer is signed with its token.
+  let account: Account?
+  /// For the log: more than the agent is told.
+  let reason: String
+  /// Whether it could not prove who sent it (401) or the client may not send (403).
+  let isAuthentication: Bool
+}
+
+/// A message that is no use to anybody, and why.
+struct Unusable: Sendable {
+  let delivery: Delivery
+  let reason: String
+}
+
+/// What becomes of a message from the wire.
+enum Verdict<Body: FleetMessage>: Sendable {
+  case accepted(Verified<Body>)
+  case refused(Refusal)
+  case unusable(Unusable)
+}

@@ -1,0 +1,96 @@
+import AMQP
+import FleetProtocol
+import ServiceRuntime
+
+/// Decides what becomes of a message from the wire: a pure decision, given the accounts.
+///
+/// The broker is not trusted: it let the message in by its routing key, but who sent it is proved by the signature alone, keyed with the
+/// client's token from MySQL. One verifier belongs to one consumer's task: it keeps a keyed HMAC context for each client, which is not
+/// to be shared between threads.
+final class Verifier<Body: FleetMessage> {
+  /// More clients than this at once start the contexts afresh; each is some hundred bytes.
+  static var mostKeys: Int { 20_000 }
+
+  private let kind: MessageKind
+  private var keys: [String: SigningKey] = [:]
+
+  init(_ kind: MessageKind) { self.kind = kind }
+
+  /// The client whose account `verdict` needs; `nil` when the routing key names none.
+  static func clientID(of delivery: Delivery) -> String? {
+    // What cannot be parsed gets its verdict without an account.
+    try? AgentAddress.parse(routingKey: delivery.routingKey).address.clientID
+  }
+
+  func verdict(_ delivery: Delivery, accounts: [String: Account]) -> Verdict<Body> {
+    let address: AgentAddress
+    do throws(MessageError) {
+      let parsed = try AgentAddress.parse(routingKey: delivery.routingKey)
+      guard parsed.kind == kind else {
+        return unusable(delivery, "this version of the server has no use for messages of kind '\(parsed.kind.rawValue)'")
+      }
+      address = parsed.address
+    } catch {
+      return unusable(delivery, "routing key '\(delivery.routingKey)': \(error)")
+    }
+    guard let messageID = delivery.message.messageID else { return unusable(delivery, "it has no message_id") }
+    guard delivery.message.type == Body.type.rawValue else {
+      return unusable(delivery, "its type is '\(delivery.message.type ?? "")'; the routing key wants '\(Body.type.rawValue)'")
+    }
+    guard let account = accounts[address.clientID] else {
+      return refused(delivery, .invalidToken, messageID, address, nil, "no client has the id '\(address.clientID)'", authentication: true)
+    }
+    do {
+      try envelope(delivery, messageID).verify(with: try key(of: account))
+    } catch {
+      return refused(delivery, .invalidToken, messageID, address, account, "\(error)", authentication: true)
+    }
+    guard account.isActive else {
+      return refused(delivery, .inactiveClient, messageID, address, account, "client '\(account.id)' is disabled", authentication: true)
+    }
+    do throws(MessageError) {
+      let body = try WireCoding.decode(Body.self, from: delivery.message.body)
+      return .accepted(Verified(body: body, address: address, account: account, delivery: delivery))
+    } catch {
+      return .refused(
+        Refusal(
+          notice: ErrorNotice(error, messageID: messageID), delivery: delivery, address: address, account: account, reason: "\(error)",
+          isAuthentication: false))
+    }
+  }
+
+  private func envelope(_ delivery: Delivery, _ messageID: String) throws(MissingHeader) -> SignedEnvelope {
+    let message = delivery.message
+    guard case .text(let signature) = message.headers[SignedEnvelope.signatureHeader] else { throw MissingHeader("header 'signature'") }
+    guard case .int(let version) = message.headers[SignedEnvelope.versionHeader] else { throw MissingHeader("header 'signature-version'") }
+    guard let timestamp = message.timestamp.flatMap({ Int64(exactly: $0) }) else { throw MissingHeader("property 'timestamp'") }
+    return SignedEnvelope(
+      type: message.type ?? "", messageID: messageID, timestamp: timestamp, routingKey: delivery.routingKey, body: message.body,
+      signature: signature, version: version)
+  }
+
+  private struct MissingHeader: Error, CustomStringConvertible {
+    let description: String
+    init(_ name: String) { description = "\(name) is missing or of the wrong type" }
+  }
+
+  private func key(of account: Account) throws(CryptoError) -> SigningKey {
+    if let key = keys[account.token] { return key }
+    if keys.count >= Self.mostKeys { keys = [:] }
+    let key = try SigningKey(clientToken: account.token)
+    keys[account.token] = key
+    return key
+  }
+
+  private func unusable(_ delivery: Delivery, _ reason: String) -> Verdict<Body> { .unusable(Unusable(delivery: delivery, reason: reason)) }
+
+  private func refused(
+    _ delivery: Delivery, _ status: ErrorStatus, _ messageID: String, _ address: AgentAddress, _ account: Account?, _ reason: String,
+    authentication: Bool
+  ) -> Verdict<Body> {
+    .refused(
+      Refusal(
+        notice: ErrorNotice(status, messageID: messageID), delivery: delivery, address: address, account: account, reason: reason,
+        isAuthentication: authentication))
+  }
+}

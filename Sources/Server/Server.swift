@@ -1,0 +1,120 @@
+import AMQP
+import FleetProtocol
+import HTTP
+import MySQL
+import ServiceRuntime
+
+/// One server process: what its role says, wired together and run.
+///
+///     agents → broker → Worker (Inbox: registrations, heartbeats, results) → Store
+///     Store → Dispatcher → Publisher → broker → agents
+///     agents → Front (health, credentials) → Store
+public struct Server: Sendable {
+  private let configuration: ServerConfiguration
+  private let logger: Logger
+
+  /// A server that is told everything by `configuration`.
+  public init(_ configuration: ServerConfiguration, logger: Logger) {
+    self.configuration = configuration
+    self.logger = logger
+  }
+
+  /// Runs until `stop` is wished: dispatches what was claimed, lets requests under way be answered, gives unacknowledged messages back to their
+  /// queues, and returns.
+  ///
+  /// Throws `ConfigurationError` and `MigrationError` for what no waiting mends. A database or broker that is away is waited for.
+  public func run(until stop: StopRequest) async throws {
+    for warning in configuration.warnings { logger.warning(warning) }
+    let consuming = EventLoop(name: "amqp-consume")
+    let publishing = EventLoop(name: "amqp-publish")
+    let pool = configuration.database.pool()
+    defer {
+      consuming.stop()
+      publishing.stop()
+    }
+    do {
+      try await run(pool, consuming, publishing, stop)
+      await pool.close()
+    } catch {
+      await pool.close()
+      throw error
+    }
+  }
+
+  private func run(_ pool: Pool, _ consuming: EventLoop, _ publishing: EventLoop, _ stop: StopRequest) async throws {
+    let clock = FleetClock(pool, logger: logger)
+    let publisher = Publisher(configuration.broker.connection(named: "spot-optimizer-server publish"), on: publishing, logger: logger)
+    let authFailures = AuthFailureRecorder(SystemEventStore(pool), logger: logger)
+    let front = try configuration.role.runsFront ? makeFront(pool, clock, authFailures, publisher) : nil
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await publisher.run() }
+      if let front { group.addTask { await front.run() } }
+      group.addTask {
+        try await prepareDatabase(pool, clock)
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask { try await clock.run() }
+          if configuration.role.runsWorker {
+            let wakeup = Signal()
+            let accounts = AccountCache(ClientStore(pool))
+            let context = InboxContext(accounts: accounts, authFailures: authFailures, publisher: publisher, clock: clock, logger: logger)
+            let worker = makeWorker(pool, consuming, context, wakeup)
+            let dispatcher = Dispatcher(
+              store: CommandStore(pool), accounts: accounts, publisher: publisher, wakeup: wakeup, clock: clock, logger: logger)
+            group.addTask { try await worker.run() }
+            group.addTask { try await dispatcher.run(until: stop) }
+          }
+          defer { group.cancelAll() }
+          try await group.next()
+        }
+      }
+      group.addTask {
+        await stop.wait()
+        // The dispatcher ends by itself; it may have a broker and a database that answer slowly to wait for.
+        if configuration.role.runsWorker { try await Task.sleep(for: .seconds(5)) }
+      }
+      defer { group.cancelAll() }
+      try await group.next()
+    }
+    logger.info("Stopped")
+  }
+
+  /// Brings the schema to this program's version and asks for the time; waits for a database that is away.
+  private func prepareDatabase(_ pool: Pool, _ clock: FleetClock) async throws {
+    let applied = try await DatabaseRetry(logger: logger).run {
+      let applied = try await Migrator(pool).migrate(Schema.migrations)
+      try await clock.measure()
+      return applied
+    }
+    for version in applied { logger.info("Database schema is at version \(version)") }
+  }
+
+  private func makeWorker(_ pool: Pool, _ loop: EventLoop, _ context: InboxContext, _ wakeup: Signal) -> Worker {
+    let agents = AgentStore(pool, heartbeatTimeout: configuration.heartbeatTimeout)
+    let directory = AgentDirectory(agents)
+    return Worker(
+      configuration: configuration.broker.connection(named: "spot-optimizer-server consume"), loop: loop,
+      registrations: RegistrationDesk(
+        store: agents, directory: directory, dispatchWakeup: wakeup, heartbeatInterval: configuration.heartbeatInterval, context: context),
+      heartbeats: HeartbeatDesk(store: agents, directory: directory, context: context),
+      results: ResultDesk(store: CommandStore(pool), context: context),
+      presence: PresenceWatch(
+        store: agents, leaderLock: LeaderLock(configuration.database.configuration, name: PresenceWatch.lockName),
+        timeout: configuration.heartbeatTimeout, logger: logger),
+      dispatchWakeup: wakeup, logger: logger)
+  }
+}
+
+extension Server {
+  private func makeFront(_ pool: Pool, _ clock: FleetClock, _ authFailures: AuthFailureRecorder, _ publisher: Publisher) throws -> Front {
+    let terms = CredentialDesk.Terms(
+      brokers: configuration.agentBrokers, virtualHost: configuration.broker.virtualHost, lifetime: configuration.credentialLifetime,
+      heartbeatInterval: configuration.heartbeatInterval)
+    let desk = try CredentialDesk(keysDirectory: configuration.keysDirectory, terms: terms, logger: logger)
+    let front = try Front(
+      HTTPServerConfiguration(address: configuration.httpHost, port: configuration.httpPort),
+      Front.Parts(
+        pool: pool, credentials: desk, authFailures: authFailures, clock: clock, broker: { await publisher.state }, logger: logger))
+    logger.info("Listening on http://\(configuration.httpHost):\(front.port)")
+    return front
+  }
+}

@@ -1,0 +1,41 @@
+import AMQP
+import FleetProtocol
+import ServiceRuntime
+
+/// The worker's consuming side: one connection that only consumes and declares, so that an alarm, which stops the reading of
+/// connections that publish, never stops its acknowledgements.
+struct Worker: Sendable {
+  let configuration: ConnectionConfiguration
+  let loop: EventLoop
+  let registrations: RegistrationDesk
+  let heartbeats: HeartbeatDesk
+  let results: ResultDesk
+  let presence: PresenceWatch
+  let dispatchWakeup: Signal
+  let logger: Logger
+
+  /// Keeps the connection and everything that runs on it until the task is cancelled. What was read and not finished then goes back to its queue.
+  func run() async throws {
+    try await Reconnector(ceiling: .seconds(10)).run(
+      connect: { try await AMQP.Connection.open(configuration, on: loop) },
+      onFailure: { failure in
+        logger.error("Consuming connection to \(configuration.displayAddress): \(failure.error) - retrying in \(failure.delay.shortText)")
+      },
+      work: { connection, healthy in
+        let channel = try await connection.openChannel()
+        try await ServerTopology.declare(on: channel)
+        await channel.close()
+        healthy()
+        logger.info("Worker is consuming from \(configuration.displayAddress)")
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask { try await registrations.run(on: connection) }
+          group.addTask { try await heartbeats.run(on: connection) }
+          group.addTask { try await results.run(on: connection) }
+          group.addTask { try await presence.run(on: connection) }
+          group.addTask { try await DispatchWakeup.listen(on: connection, dispatchWakeup) }
+          defer { group.cancelAll() }
+          try await group.next()
+        }
+      })
+  }
+}
