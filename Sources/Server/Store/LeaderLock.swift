@@ -33,13 +33,19 @@ public actor LeaderLock {
       ).first
       return try row?.optionalInt("held") == 1
     } catch {
-      await release()
+      await close()
       throw error
     }
   }
 
   /// Gives the lock up, for another process to take at once.
   public func release() async {
+    // Closing frees it too, but the server gets round to that only later. An error means that it is free already.
+    _ = try? await connection?.query("SELECT RELEASE_LOCK(\(Self.scoped)) AS released", [.text(name)])
+    await close()
+  }
+
+  private func close() async {
     await connection?.close()
     connection = nil
   }
