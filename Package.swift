@@ -30,7 +30,7 @@ let package = Package(
 
     .executableTarget(name: "spot-optimizer-agent", dependencies: ["Agent", "ServiceRuntime"]),
     .executableTarget(name: "spot-optimizer-server", dependencies: ["Server", "ServiceRuntime"]),
-    .executableTarget(name: "spotctl", dependencies: ["Server", "ServiceRuntime"]),
+    .executableTarget(name: "spotctl", dependencies: ["Server", "AMQP", "MySQL", "FleetProtocol", "ServiceRuntime"]),
     .executableTarget(name: "FleetBench", dependencies: ["Agent", "Server", "AMQP", "MySQL", "FleetProtocol", "ServiceRuntime"]),
 
     // What the suites share: one private broker and database a suite (`broker/local`), programs started and read line by line.
@@ -44,7 +44,7 @@ let package = Package(
     .testTarget(name: "ServerTests", dependencies: ["Server", "AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "TestSupport"]),
     .testTarget(
       name: "FleetTests",
-      dependencies: ["Server", "AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "TestSupport"]),
+      dependencies: ["Server", "spotctl", "AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,1 +1,4 @@
-print("")
+import Glibc
+import ServiceRuntime
+
+exit(await Tool(environment: .process).run(Array(CommandLine.arguments.dropFirst())).rawValue)

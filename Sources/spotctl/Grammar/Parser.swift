@@ -1,0 +1,122 @@
+import ServiceRuntime
+
+/// Reads command lines by the table. Options may stand anywhere behind the command's name; `--` ends them.
+struct Parser: Sendable {
+  let table: [CommandSpec]
+
+  init(_ table: [CommandSpec] = CommandSpec.all) { self.table = table }
+
+  func parse(_ words: [String]) throws(UsageError) -> Request {
+    guard let first = words.first else { return .help([]) }
+    if first == "--version" { return .run(Invocation(action: .version)) }
+    if ["--help", "-h"].contains(first) { return .help([]) }
+    if first == "help" { return .help(try known(Array(words.dropFirst().prefix { !$0.hasPrefix("-") }))) }
+    guard let spec = table.first(where: { words.starts(with: $0.path) }) else {
+      let names = Array(words.prefix { !$0.hasPrefix("-") }.prefix(2))
+      let group = try known(Array(names.prefix(1)))
+      if names.count > 1 { _ = try known(names) }
+      if words.contains(where: { ["--help", "-h"].contains($0) }) { return .help(group) }
+      throw UsageError("'\(group.joined(separator: " "))' needs a command: \(commands(in: group).joined(separator: ", "))", path: group)
+    }
+    let rest = words.dropFirst(spec.path.count)
+    if rest.prefix(while: { $0 != "--" }).contains(where: { ["--help", "-h"].contains($0) }) { return .help(spec.path) }
+    do throws(UsageError) {
+      return .run(try invocation(spec, rest))
+    } catch {
+      throw UsageError(error.problem, path: spec.path)
+    }
+  }
+
+  /// The path, if it names a group or a command.
+  private func known(_ path: [String]) throws(UsageError) -> [String] {
+    if table.contains(where: { $0.path.starts(with: path) }) { return path }
+    let group = Array(path.dropLast())
+    let names = commands(in: group)
+    let unknown = path.last ?? ""
+    let guess = nearest(unknown, names).map { "; did you mean '\($0)'?" } ?? "; there are: \(names.joined(separator: ", "))"
+    throw UsageError("unknown command '\(printable(path.joined(separator: " ")))'\(guess)", path: group)
+  }
+
+  private func commands(in group: [String]) -> [String] {
+    var names: [String] = []
+    for spec in table where spec.path.starts(with: group) && spec.path.count > group.count && !names.contains(spec.path[group.count]) {
+      names.append(spec.path[group.count])
+    }
+    return names
+  }
+
+  private func invocation(_ spec: CommandSpec, _ words: ArraySlice<String>) throws(UsageError) -> Invocation {
+    var invocation = Invocation(action: spec.action)
+    var positional: [String] = []
+    var words = words
+    var optionsEnded = false
+    while let word = words.popFirst() {
+      if optionsEnded || !word.hasPrefix("-") || word == "-" {
+        positional.append(word)
+      } else if word == "--" {
+        optionsEnded = true
+      } else {
+        try readOption(word, &words, spec, &invocation)
+      }
+    }
+    for option in spec.options where invocation.values[option.name] != nil || invocation.switches.contains(option.name) {
+      guard let required = option.requires, !invocation.switches.contains(required) else { continue }
+      throw UsageError("\(option.name) means nothing without \(required)")
+    }
+    for (argument, word) in zip(spec.arguments, positional) {
+      guard !word.isEmpty else { throw UsageError("\(argument.name) is empty") }
+      invocation.arguments[argument.name] = word
+    }
+    if let missing = spec.arguments.dropFirst(positional.count).first(where: { !$0.isOptional }) {
+      throw UsageError("\(missing.name) is missing. Usage: spotctl \(spec.synopsis)")
+    }
+    if positional.count > spec.arguments.count {
+      throw UsageError("'\(printable(positional[spec.arguments.count]))' is one word too many. Usage: spotctl \(spec.synopsis)")
+    }
+    return invocation
+  }
+
+  private func readOption(
+    _ word: String, _ words: inout ArraySlice<String>, _ spec: CommandSpec, _ invocation: inout Invocation
+  ) throws(UsageError) {
+    let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
+    guard let option = spec.options.first(where: { $0.name == parts[0] }) else {
+      let guess = nearest(parts[0], spec.options.map(\.name)).map { "; did you mean \($0)?" } ?? ""
+      throw UsageError("unknown option \(printable(parts[0]))\(guess)")
+    }
+    guard invocation.values[option.name] == nil, !invocation.switches.contains(option.name) else {
+      throw UsageError("\(option.name) is there twice")
+    }
+    guard let placeholder = option.value else {
+      guard parts.count == 1 else { throw UsageError("\(option.name) takes no value") }
+      invocation.switches.insert(option.name)
+      return
+    }
+    guard let value = parts.count > 1 ? parts[1] : words.popFirst(), !value.isEmpty else {
+      throw UsageError("\(option.name) needs a value: \(option.name) \(placeholder)")
+    }
+    invocation.values[option.name] = value
+  }
+
+  /// The name that differs from `word` by two letters at most.
+  private func nearest(_ word: String, _ names: [String]) -> String? {
+    guard let best = names.map({ ($0, distance(word, $0)) }).min(by: { $0.1 < $1.1 }), best.1 <= 2 else { return nil }
+    return best.0
+  }
+}
+
+/// Letters to insert, remove or exchange to make one word of the other (Levenshtein).
+func distance(_ left: String, _ right: String) -> Int {
+  let right = Array(right)
+  var row = Array(0...right.count)
+  for (index, letter) in left.enumerated() {
+    var diagonal = row[0]
+    row[0] = index + 1
+    for column in right.indices {
+      let replaced = diagonal + (letter == right[column] ? 0 : 1)
+      diagonal = row[column + 1]
+      row[column + 1] = min(replaced, row[column] + 1, diagonal + 1)
+    }
+  }
+  return row[right.count]
+}

@@ -1,0 +1,72 @@
+import FleetProtocol
+import Server
+import ServiceRuntime
+
+extension Record {
+  /// A row of `clients`. The token is shown whole only when the client has just been made; elsewhere its preview.
+  init(_ client: Client, showingToken: Bool = false) {
+    add("id", .text(client.account.id), listed: true)
+    add("name", .text(client.account.name), listed: true)
+    add("email", Cell(client.email))
+    add("client_token", .text(showingToken ? client.account.token : tokenPreview(client.account.token)), listed: true)
+    add("is_active", .bool(client.account.isActive), listed: true)
+    add("created_at", .time(client.createdAt), listed: true)
+    add("updated_at", .time(client.updatedAt))
+  }
+
+  /// A row of `agents`, with the configuration that holds for it in place of the overrides.
+  init(_ agent: Agent) {
+    let machine = agent.machine
+    add("id", .text(agent.id), listed: true)
+    add("client_id", .text(agent.address.clientID), listed: true)
+    add("logical_agent_id", .text(agent.address.logicalAgentID), listed: true)
+    add("status", .text(agent.status.rawValue), listed: true)
+    add("last_heartbeat_at", Cell(agent.lastHeartbeatAt), listed: true)
+    add("hostname", Cell(machine.hostname))
+    add("instance_id", Cell(machine.instanceID), listed: true)
+    add("instance_type", Cell(machine.instanceType), listed: true)
+    add("mode", .text(agent.mode.rawValue), listed: true)
+    add("region", Cell(machine.region))
+    add("az", Cell(machine.az), listed: true)
+    add("ami_id", Cell(machine.amiID))
+    add("agent_version", Cell(machine.agentVersion), listed: true)
+    add("private_ip", Cell(machine.privateIP))
+    add("public_ip", Cell(machine.publicIP))
+    add("transport", .text(agent.transport))
+    add("monitored_instances", .json(Self.text(agent.monitoredInstances)))
+    add("session_id", Cell(agent.sessionID))
+    add("registered_at", Cell(agent.registeredAt))
+    add("generation", .number(agent.generation))
+    add("queue", Cell(agent.queue))
+    add("config", .json(Self.text(agent.configuration)))
+    add("created_at", .time(agent.createdAt))
+    add("updated_at", .time(agent.updatedAt))
+  }
+
+  /// A row of `commands`.
+  init(_ command: StoredCommand) {
+    add("id", .text(command.id), listed: true)
+    add("agent_id", .text(command.agentID), listed: true)
+    add("command_type", .text(command.commandType), listed: true)
+    add("parameters", Cell(json: command.parameters))
+    add("priority", .number(command.priority), listed: true)
+    add("status", .text(command.status.rawValue), listed: true)
+    add("created_at", .time(command.createdAt), listed: true)
+    add("expires_at", Cell(command.expiresAt))
+    add("timeout_seconds", Cell(command.timeoutSeconds))
+    add("attempts", .number(command.attempts))
+    add("queued_at", Cell(command.queuedAt))
+    add("started_at", Cell(command.startedAt))
+    add("finished_at", Cell(command.finishedAt), listed: true)
+    add("output", Cell(json: command.output))
+    add("error", Cell(command.error))
+  }
+
+  private static func text(_ value: some Encodable) -> String {
+    do throws(MessageError) {
+      return String(decoding: try WireCoding.encodeJSON(value), as: UTF8.self)
+    } catch {
+      return "\(error)"
+    }
+  }
+}

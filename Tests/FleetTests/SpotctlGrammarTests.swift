@@ -1,0 +1,150 @@
+import FleetProtocol
+import ServiceRuntime
+import Testing
+
+@testable import spotctl
+
+/// What the tool understands and how it prints, without a database.
+@Suite struct SpotctlGrammarTests {
+  private func invocation(_ line: String...) throws -> Invocation {
+    guard case .run(let invocation) = try Parser().parse(line) else { throw UsageError("help") }
+    return invocation
+  }
+
+  private func problem(_ line: String...) -> String {
+    do throws(UsageError) {
+      return "\(try Parser().parse(line))"
+    } catch {
+      return "\(error)"
+    }
+  }
+
+  @Test func argumentsAndOptionsMayBeMixed() throws {
+    let expected = Invocation(
+      action: .commandsSend, arguments: ["AGENT": "web-1", "NAME": "ping", "JSON": "{}"], values: ["--timeout": "5"],
+      switches: ["--wait", "--json"])
+    #expect(try invocation("commands", "send", "web-1", "ping", "{}", "--wait", "--timeout", "5", "--json") == expected)
+    #expect(try invocation("commands", "send", "--json", "web-1", "--timeout=5", "ping", "--wait", "{}") == expected)
+    #expect(try invocation("agents", "show", "--", "--strange").arguments == ["AGENT": "--strange"])
+    #expect(try invocation("clients", "create", "-").arguments == ["NAME": "-"])
+    #expect(try invocation("--version").action == .version)
+  }
+
+  @Test func helpIsEverywhere() throws {
+    for line in [[], ["--help"], ["-h"], ["help"]] { #expect(try Parser().parse(line) == .help([])) }
+    #expect(try Parser().parse(["agents", "--help"]) == .help(["agents"]))
+    #expect(try Parser().parse(["help", "commands", "send"]) == .help(["commands", "send"]))
+    for spec in CommandSpec.all {
+      #expect(try Parser().parse(spec.path + ["--help"]) == .help(spec.path))
+      let text = Help().text(spec.path)
+      #expect(text.contains(spec.summary) && text.contains("Examples:"))
+      for option in spec.options { #expect(text.contains(option.name)) }
+    }
+    let overview = Help().text([])
+    for spec in CommandSpec.all { #expect(overview.contains(spec.path.joined(separator: " "))) }
+    for code in ExitCode.allCases { #expect(overview.contains("\(code.rawValue)  \(code.meaning)")) }
+  }
+
+  @Test func everyExampleIsACommandLineThatWorks() throws {
+    for example in CommandSpec.all.flatMap(\.examples) {
+      let line = String(example.prefix { $0 != "|" }).trimmingWhitespace()
+      // As a shell would take it apart: quoted parts are one word.
+      let words = line.split(separator: "'", omittingEmptySubsequences: false).enumerated().flatMap { index, part in
+        index % 2 == 1 ? [String(part)] : part.split(separator: " ").map(String.init)
+      }
+      #expect(words.first == "spotctl")
+      guard case .run = try Parser().parse(Array(words.dropFirst())) else {
+        Issue.record("\(example)")
+        continue
+      }
+    }
+  }
+
+  @Test func everyActionIsInTheTableOnce() {
+    #expect(Set(CommandSpec.all.map { "\($0.action)" }).count == Action.allCases.count && CommandSpec.all.count == Action.allCases.count)
+  }
+
+  @Test func whatIsWrongIsNamedWithTheWayOut() {
+    #expect(problem("agent", "list").contains("unknown command 'agent'; did you mean 'agents'?"))
+    #expect(problem("agents", "frobnicate").contains("there are: list, show"))
+    #expect(problem("agents").contains("'agents' needs a command: list, show"))
+    #expect(problem("agents", "show").contains("AGENT is missing. Usage: spotctl agents show AGENT"))
+    #expect(problem("agents", "show", "a", "b").contains("'b' is one word too many"))
+    #expect(problem("agents", "show", "").contains("AGENT is empty"))
+    #expect(problem("agents", "list", "--jsn").contains("unknown option --jsn; did you mean --json?"))
+    #expect(problem("agents", "list", "--json", "--json").contains("--json is there twice"))
+    #expect(problem("agents", "list", "--json=yes").contains("--json takes no value"))
+    #expect(problem("agents", "list", "--client").contains("--client needs a value: --client CLIENT"))
+    #expect(problem("commands", "send", "a", "ping", "--timeout", "5").contains("--timeout means nothing without --wait"))
+    #expect(problem("commands", "send", "a").contains("Try: spotctl commands send --help"))
+    #expect(!problem("bad\u{1b}[2Jname").contains("\u{1b}"), "nothing of it may move the cursor")
+  }
+
+  @Test func numbersAreChecked() throws {
+    let invocation = try invocation("commands", "send", "a", "ping", "--priority", "256")
+    #expect(throws: UsageError("--priority is '256'; it must be a whole number from 0 to 255")) {
+      try invocation.integer("--priority", default: 25, in: 0...255)
+    }
+    #expect(try invocation.integer("--timeout", default: 60, in: 1...100) == 60)
+  }
+
+  @Test func parametersMustBeAnObject() throws {
+    #expect(try CommandCommands.parameters(nil) == [:])
+    #expect(try CommandCommands.parameters(#"{"a":[1,null]}"#) == ["a": [1, nil]])
+    for (text, part) in [
+      ("[1]", "it must be an object"), ("7", "it must be an object"), ("{'a':1}", "not valid JSON"), ("{\"a\":", "not valid JSON"),
+      ("", "is empty"),
+    ] {
+      do throws(Failure) {
+        _ = try CommandCommands.parameters(text)
+        Issue.record("\(text) was taken")
+      } catch {
+        #expect(error.code == .usage && error.description.contains(part), "\(error)")
+      }
+    }
+  }
+
+  // MARK: - Output
+
+  private var records: [Record] {
+    [("web-1", 7, Timestamp(milliseconds: 1_800_000_000_123)), ("a\u{1b}[31m\nb", 120, nil)].map { name, number, time in
+      var record = Record()
+      record.add("id", .text(name), listed: true)
+      record.add("priority", .number(number), listed: true)
+      record.add("hidden", .null)
+      record.add("finished_at", Cell(time), listed: true)
+      return record
+    }
+  }
+
+  @Test func tablesAreAlignedAndHarmless() {
+    let lines = Rendering.table(records, empty: "none").split(separator: "\n")
+    #expect(lines.count == 3)
+    #expect(lines[0] == "ID              PRIORITY  FINISHED_AT")
+    #expect(lines[1].hasPrefix("web-1                  7  20"))
+    #expect(lines[2] == #"a\u{1b}[31m\nb       120  -"#)
+    #expect(Rendering.table([], empty: "No agents.") == "No agents.\n")
+  }
+
+  @Test func oneRowIsShownWholeAndLineByLine() {
+    #expect(
+      Rendering.detail(records[1]).split(separator: "\n").map { $0.split(separator: " ").last } == [#"a\u{1b}[31m\nb"#, "120", "-", "-"])
+  }
+
+  @Test func jsonIsAnArrayOfObjectsInTheColumnsOrder() throws {
+    let text = try Rendering.json(records)
+    #expect(
+      text.hasPrefix("[\n{\"id\":\"web-1\",\"priority\":7,\"hidden\":null,\"finished_at\":\"2027-01-15T08:00:00.123Z\"},\n{\"id\":"))
+    #expect(text.hasSuffix("}\n]\n"))
+    #expect(try Rendering.json([]) == "[]\n")
+    var record = Record()
+    record.add("output", .json(#"{"pong":true}"#))
+    record.add("parameters", .json("no json"))
+    record.add("is_active", .bool(true))
+    #expect(try Rendering.json([record]) == "[\n{\"output\":{\"pong\":true},\"parameters\":\"no json\",\"is_active\":true}\n]\n")
+  }
+
+  @Test func aNewKeysNameTellsItsTime() {
+    #expect(KeyCommands.newID(Timestamp(milliseconds: 1_800_000_000_123)) == "key-20270115-080000")
+  }
+}
