@@ -62,6 +62,7 @@ public struct Server: Sendable {
               store: CommandStore(pool), accounts: accounts, publisher: publisher, wakeup: wakeup, clock: clock, logger: logger)
             group.addTask { try await worker.run() }
             group.addTask { try await dispatcher.run(until: stop) }
+            group.addTask { try await EventRetention(store: SystemEventStore(pool), logger: logger).run() }
           }
           defer { group.cancelAll() }
           try await group.next()

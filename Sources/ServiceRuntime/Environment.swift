@@ -59,6 +59,17 @@ public struct Environment: Sendable {
     .seconds(try integer(name, default: fallback, in: range, unit: "seconds"))
   }
 
+  /// A file that can be read, or `nil`. `content` says what is in it, for the error.
+  public func readableFile(_ name: String, content: String) throws(ConfigurationError) -> String? {
+    guard let path = values[name] else { return nil }
+    guard access(path, R_OK) == 0 else {
+      throw ConfigurationError(
+        name: name, problem: "is '\(printable(path))', which cannot be read ([Errno \(errno)] \(String(cString: strerror(errno))))",
+        remedy: "set it to \(content), or unset it")
+    }
+    return path
+  }
+
   /// One of a few words, compared without regard to case.
   public func choice<Choice: RawRepresentable & CaseIterable>(_ name: String, default fallback: Choice) throws(ConfigurationError) -> Choice
   where Choice.RawValue == String {

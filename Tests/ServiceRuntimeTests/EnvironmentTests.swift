@@ -41,4 +41,13 @@ import Testing
     let error = #expect(throws: ConfigurationError.self) { try Environment(["N": "1\u{1b}[31m"]).integer("N", default: 1, in: 1...2) }
     #expect(error?.description.contains("\u{1b}") == false)
   }
+
+  @Test func fileThatCannotBeReadIsNamedWithTheReason() throws {
+    #expect(try Environment(["DB_SSL_CA": "/dev/null"]).readableFile("DB_SSL_CA", content: "a PEM file") == "/dev/null")
+    #expect(try Environment([:]).readableFile("DB_SSL_CA", content: "a PEM file") == nil)
+    let error = #expect(throws: ConfigurationError.self) {
+      try Environment(["DB_SSL_CA": "/no/such/file"]).readableFile("DB_SSL_CA", content: "a PEM file")
+    }
+    #expect(error?.description.contains("'/no/such/file', which cannot be read ([Errno 2] No such file or directory)") == true)
+  }
 }

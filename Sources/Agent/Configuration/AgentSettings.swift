@@ -1,5 +1,4 @@
 import FleetProtocol
-import Glibc
 import ServiceRuntime
 
 /// What the environment says. Two variables suffice.
@@ -50,13 +49,8 @@ public struct AgentSettings: Sendable {
     }
     heartbeatInterval =
       environment["HEARTBEAT_INTERVAL"] == nil ? nil : try environment.seconds("HEARTBEAT_INTERVAL", default: 30, in: 1...3600)
-    authorityFile = environment["SPOT_OPTIMIZER_CA_FILE"]
-    if let authorityFile, access(authorityFile, R_OK) != 0 {
-      throw ConfigurationError(
-        name: "SPOT_OPTIMIZER_CA_FILE",
-        problem: "is '\(printable(authorityFile))', which cannot be read ([Errno \(errno)] \(String(cString: strerror(errno))))",
-        remedy: "set it to a PEM file of certificate authorities, or unset it to trust the system's")
-    }
+    authorityFile = try environment.readableFile(
+      "SPOT_OPTIMIZER_CA_FILE", content: "the PEM file of the authorities that signed the server's and the broker's certificates")
     let disabled = environment["AWS_EC2_METADATA_DISABLED"]?.lowercased() == "true"
     let endpoint = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
     metadataEndpoint = disabled ? nil : try ServerURL(environment.string(endpoint, default: "http://169.254.169.254"), name: endpoint)

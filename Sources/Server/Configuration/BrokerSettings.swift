@@ -1,6 +1,5 @@
 import AMQP
 import FleetProtocol
-import Glibc
 import ServiceRuntime
 
 /// The broker as `AMQP_URL` and `AMQP_CA_FILE` say: for the server and for `spotctl` alike.
@@ -19,13 +18,8 @@ public struct BrokerSettings: Sendable {
       throw ConfigurationError(
         name: "AMQP_URL", problem: "is \(url), which has no user and password", remedy: "write it as amqp://user:password@host:5672/vhost")
     }
-    authorityFile = environment["AMQP_CA_FILE"]
-    if let authorityFile, access(authorityFile, R_OK) != 0 {
-      throw ConfigurationError(
-        name: "AMQP_CA_FILE",
-        problem: "is '\(printable(authorityFile))', which cannot be read ([Errno \(errno)] \(String(cString: strerror(errno))))",
-        remedy: "set it to the PEM file of the authority that signed the broker's certificate, or unset it for the system's authorities")
-    }
+    authorityFile = try environment.readableFile(
+      "AMQP_CA_FILE", content: "the PEM file of the authority that signed the broker's certificate")
   }
 
   /// The virtual host: that of the URL, else the topology's.

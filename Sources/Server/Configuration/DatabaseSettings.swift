@@ -1,4 +1,3 @@
-import Glibc
 import MySQL
 import ServiceRuntime
 
@@ -15,14 +14,9 @@ public struct DatabaseSettings: Sendable {
   public init(_ environment: Environment) throws(ConfigurationError) {
     let port = try environment.integer("DB_PORT", default: 3306, in: 1...65_535)
     var tls = TLSMode.disabled
-    if let authority = environment["DB_SSL_CA"] {
-      guard access(authority, R_OK) == 0 else {
-        throw ConfigurationError(
-          name: "DB_SSL_CA",
-          problem: "is '\(printable(authority))', which cannot be read ([Errno \(errno)] \(String(cString: strerror(errno))))",
-          remedy: "set it to the PEM file of the authority that signed the database's certificate, or unset it for a connection without TLS"
-        )
-      }
+    if let authority = try environment.readableFile(
+      "DB_SSL_CA", content: "the PEM file of the authority that signed the database's certificate")
+    {
       tls = .required(caFile: authority)
     }
     let password = environment["DB_PASSWORD"]
