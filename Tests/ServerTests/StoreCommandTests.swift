@@ -157,6 +157,27 @@ import Testing
     }
   }
 
+  @Test func zeroDatesOfALenientSessionHoldNobodyUp() async throws {
+    try await FleetDatabase.with { database in
+      let agent = try await database.register("a1")
+      let bad = try await database.commands.insert(agentID: agent.id, commandType: "ping", priority: 100)
+      let good = try await database.commands.insert(agentID: agent.id, commandType: "ping")
+      try await database.pool.withConnection { connection in
+        try await connection.executeText("SET SESSION sql_mode = ''")
+        try await connection.execute("UPDATE commands SET created_at = 0 WHERE id = ?", [.text(bad)])
+        try await connection.execute("UPDATE agents SET last_heartbeat_at = 0, registration_sent_at = 0")
+        await connection.close()
+      }
+      #expect(try await database.commands.claim(limit: 10, lease: .seconds(60)).map(\.id) == [good])
+      let listing = try await database.commands.list()
+      #expect(listing.rows.map(\.id) == [good] && listing.problems.map(\.id) == [bad])
+      #expect(try await database.sql("SELECT 1 FROM commands WHERE status = 'undeliverable' AND error LIKE '%created_at%'").count == 1)
+      #expect(try await database.agents.list().problems.count == 1)
+      #expect(try await database.register("a1", session: "s2").generation == 2)
+      #expect(try await database.agents.list().problems.isEmpty)
+    }
+  }
+
   @Test func oldEventsArePrunedInPieces() async throws {
     try await FleetDatabase.with { database in
       for number in 0..<5 { try await database.events.insert(SystemEvent("x", message: "\(number)", metadata: ["n": .int(Int64(number))])) }

@@ -167,9 +167,10 @@ struct RegistrationState: Sendable {
     logicalAgentID = try row.string("logical_agent_id")
     status = try row.string("status")
     sessionID = try row.optionalString("session_id")
-    sentAt = try row.optionalTimestamp("registration_sent_at")
-    registeredAt = try row.optionalTimestamp("registered_at")
-    lastHeartbeatAt = try row.optionalTimestamp("last_heartbeat_at")
+    // A time that cannot be read (a zero date that a lenient session wrote) is none: the registration writes a good one.
+    sentAt = try? row.optionalTimestamp("registration_sent_at")
+    registeredAt = try? row.optionalTimestamp("registered_at")
+    lastHeartbeatAt = try? row.optionalTimestamp("last_heartbeat_at")
     generation = try row.int("generation")
     queue = try row.optionalString("queue")
     instanceID = try row.optionalString("instance_id")

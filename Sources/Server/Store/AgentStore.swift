@@ -78,7 +78,7 @@ public struct AgentStore: Sendable {
     let sql = "SELECT \(Agent.columns) FROM agents\(condition) ORDER BY client_id, logical_agent_id LIMIT ?"
     let arguments = values + [.int(Int64(filter.limit))]
     let rows = try await pool.withConnection { connection in try await connection.query(sql, arguments) }
-    return try Listing(rows, Agent.init)
+    return try Listing(rows, of: "agents", Agent.init)
   }
 
   /// Keys and ids for the addresses that are known, with one statement: for a batch of heartbeats.

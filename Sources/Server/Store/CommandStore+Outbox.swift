@@ -57,7 +57,14 @@ extension CommandStore {
       reading.append(sql: " FROM commands c JOIN agents a ON a.id = c.agent_id WHERE a.queue IS NOT NULL AND c.seq IN (")
       reading.append(list: seqs)
       reading.append(sql: ") ORDER BY c.priority DESC, c.seq")
-      let commands = try await connection.queryText(reading).map(ClaimedCommand.init)
+      let found = try Listing(try await connection.queryText(reading), of: "commands", ClaimedCommand.init)
+      for problem in found.problems {
+        // Such as a zero date that a lenient session wrote: nobody could ever send it, and it must not hold up the others.
+        try await connection.execute(
+          "UPDATE commands SET status = 'undeliverable', error = ?, finished_at = NOW(3), lease_until = NULL WHERE id = ?",
+          [.text(Self.shortened(problem.problem)), .text(problem.id)])
+      }
+      let commands = found.rows
       guard !commands.isEmpty else { return [] }
       var leasing: SQLText = "UPDATE commands SET attempts = attempts + 1, lease_until = NOW(3) + INTERVAL "
       leasing.append(.int(lease.milliseconds * 1000))

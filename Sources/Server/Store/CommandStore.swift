@@ -73,6 +73,6 @@ public struct CommandStore: Sendable {
     let sql = "SELECT \(StoredCommand.columns) FROM commands\(condition) ORDER BY seq DESC LIMIT ?"
     let arguments = values + [.int(Int64(filter.limit))]
     let rows = try await pool.withConnection { connection in try await connection.query(sql, arguments) }
-    return try Listing(rows, StoredCommand.init)
+    return try Listing(rows, of: "commands", StoredCommand.init)
   }
 }

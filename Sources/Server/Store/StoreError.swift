@@ -38,13 +38,15 @@ public struct Listing<Element: Sendable>: Sendable {
 
   init() {}
 
-  /// Reads every row that can be read.
-  init(_ rows: [Row], _ read: (Row) throws -> Element) throws {
+  /// Reads every row of `table` that can be read.
+  init(_ rows: [Row], of table: String, _ read: (Row) throws -> Element) throws {
     for row in rows {
       do {
         self.rows.append(try read(row))
       } catch let error as StoreError {
         problems.append(error)
+      } catch let error as RowError {
+        problems.append(StoreError(table: table, id: try row.string("id"), problem: "\(error)"))
       }
     }
   }
