@@ -38,7 +38,7 @@ struct CommandCommands {
       await woken
       try terminal.show(Record(ended))
       guard ended.status == .succeeded else {
-        throw Failure(.failed, "the command has \(ended.status.rawValue)\(ended.error.map { ": \(printable($0))" } ?? "")")
+        throw Failure(.failed, "the command ended as \(ended.status.rawValue)\(ended.error.map { ": \(printable($0))" } ?? "")")
       }
     } else {
       try terminal.show(Record(command))

@@ -1,5 +1,4 @@
 import AMQP
-import FleetProtocol
 import Server
 import ServiceRuntime
 
@@ -29,16 +28,11 @@ struct WakeUp: Sendable {
     do throws(AMQPError) {
       let channel = try await connection.openChannel()
       try await channel.enableConfirms()
-      try await channel.publish(Self.publication, timeout: Self.limit)
+      try await channel.publish(DispatchWakeup.publication(), timeout: Self.limit)
     } catch {
       await connection.close()
       throw error
     }
     await connection.close()
   }
-
-  private static let publication: Publication = {
-    let message = Message(body: [], type: Topology.commandsPendingKey, persistent: false)
-    return Publication(message, to: Topology.eventsExchange, routingKey: Topology.commandsPendingKey, mandatory: false)
-  }()
 }
