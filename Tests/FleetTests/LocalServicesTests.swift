@@ -14,6 +14,12 @@ import TestSupport
     #expect(listening.allSatisfy { $0.hasPrefix("127.0.0.1:") || $0.hasPrefix("[::1]:") }, "\(listening)")
   }
 
+  @Test func temporaryTablesAreOutOfReachOfOtherDatabaseServersThatStart() async throws {
+    let services = try await LocalServices.shared()
+    // A MariaDB that starts removes whatever temporary tables it finds in its folder: in a shared /tmp, those of its neighbours.
+    #expect(try await services.sql("SELECT @@tmpdir").trimmingCharacters(in: .whitespacesAndNewlines) == services.state + "/mariadb/tmp")
+  }
+
   @Test func noPasswordIsSeenInTheProcessList() async throws {
     let services = try await LocalServices.shared()
     for command in try commandLines() {

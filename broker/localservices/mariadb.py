@@ -21,12 +21,15 @@ class Database:
     def __init__(self, state):
         self.state = state
         self.folder = state.folder / "mariadb"
+        # A server that starts removes the temporary tables of every other one in its folder for them, so none may share /tmp.
+        self.temporary = self.folder / "tmp"
         self.daemon = Daemon("mariadbd", self.folder)
         self.installer = Daemon("mariadb-install", self.folder)
 
     def prepare(self):
         """The data folder, once, and the files with the passwords, each time."""
         self.folder.mkdir(mode=0o700, exist_ok=True)
+        self.temporary.mkdir(mode=0o700, exist_ok=True)
         password = self.state.secret("database")
         # Executed by the server at each start, so that neither a client nor an administrator's password is needed. Its own
         # root keeps to the socket and to whom the kernel says is root.
@@ -52,7 +55,7 @@ class Database:
             status = self.installer.start(
                 ["mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=socket", "--skip-test-db",
                  "--skip-name-resolve", f"--datadir=/proc/{os.getpid()}/fd/{descriptor}", *self._user()],
-                dict(os.environ), self.state.folder).wait()
+                self._environment(), self.state.folder).wait()
         finally:
             self.installer.stop(grace=1)
             os.close(descriptor)
@@ -64,15 +67,18 @@ class Database:
         # MariaDB refuses to run as root unless told.
         return ["--user=root"] if os.geteuid() == 0 else []
 
+    def _environment(self):
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith(("MYSQL_", "MARIADB_"))}
+        return {**inherited, "TMPDIR": str(self.temporary)}
+
     def start(self):
         """Starts the server; it is not ready yet."""
-        environment = {key: value for key, value in os.environ.items() if not key.startswith(("MYSQL_", "MARIADB_"))}
         self.daemon.start(
             ["/usr/sbin/mariadbd", "--no-defaults", *self._user(), f"--datadir={self.folder / 'data'}", "--socket=mysqld.sock",
              "--pid-file=mysqld.pid", "--bind-address=127.0.0.1", f"--port={self.state.ports['database']}",
              "--init-file=" + str(self.folder / "init.sql"), "--log-error=../error.log", "--skip-log-bin", "--skip-name-resolve",
              "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=128M", "--max-connections=500"],
-            environment, self.state.folder)
+            self._environment(), self.state.folder)
 
     def wait_until_ready(self, seconds=60):
         """Until the server's login works."""
