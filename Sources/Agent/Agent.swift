@@ -7,6 +7,8 @@ public struct Agent: Sendable {
   private let settings: AgentSettings
   private let timings: AgentTimings
   private let log: Logger
+  private let stopRequest = Observed(false)
+  private let isConnected = Observed(false)
 
   /// An agent of these settings; nothing happens before `run`.
   public init(_ settings: AgentSettings, log: Logger) { self.init(settings, timings: AgentTimings(), log: log) }
@@ -17,10 +19,35 @@ public struct Agent: Sendable {
     self.log = log
   }
 
-  /// Runs until the task is cancelled (then it says that it is offline and returns `.stopped`) or the agent cannot begin. To be called once.
+  /// Asks the agent to stop: it finishes the commands in hand, says that it is offline and returns from `run`. From any thread.
+  public func stop() { stopRequest.update { $0 = true } }
+
+  /// Runs until the agent was stopped, or cannot begin. To be called once. Cancelling the task ends it without a farewell.
   ///
   /// Whatever went wrong was written to the log. What cannot be interrupted, a login at a broker that does not answer, ends after its time-out.
   public func run() async -> AgentExit {
+    await withTaskGroup(of: AgentExit?.self) { group in
+      group.addTask { await live() }
+      group.addTask {
+        do {
+          try await stopRequest.wait { $0 }
+          // While there is a connection, the farewell is said on it; without one there is nothing to wait for.
+          try await isConnected.wait { !$0 }
+        } catch {
+          // Cancelled: the agent has ended by itself.
+        }
+        return nil
+      }
+      defer { group.cancelAll() }
+      while let ended = await group.next() {
+        if let exit = ended { return exit }
+        group.cancelAll()
+      }
+      return .stopped
+    }
+  }
+
+  private func live() async -> AgentExit {
     let loop = EventLoop(name: "amqp")
     defer { loop.stop() }
     do {
@@ -29,7 +56,6 @@ public struct Agent: Sendable {
     } catch let exit as AgentExit {
       return exit
     } catch is CancellationError {
-      log.info("Stopped")
       return .stopped
     } catch {
       log.error("The agent cannot go on: \(error)")
@@ -59,7 +85,7 @@ public struct Agent: Sendable {
     log.info("Agent \(logicalAgentID) has a broker credential for the client \(credentials.current.clientID)")
     return AgentContext(
       settings: settings, timings: timings, log: log, clock: clock, loop: loop, metadata: metadata ?? InstanceMetadata(),
-      logicalAgentID: logicalAgentID, credentials: credentials)
+      logicalAgentID: logicalAgentID, credentials: credentials, stop: stopRequest)
   }
 
   /// From the server; from the disk when the server lives and has none to give.
@@ -84,6 +110,8 @@ public struct Agent: Sendable {
       } onFailure: { failure in
         try tell(failure, context, login)
       } work: { connection, healthy in
+        isConnected.update { $0 = true }
+        defer { isConnected.update { $0 = false } }
         try await ConnectedAgent(context, connection, try login.endpoint, healthy: healthy).run()
       }
       try Task.checkCancellation()

@@ -10,56 +10,43 @@ public enum AgentProcess {
   ///
   /// SIGTERM and SIGINT stop the agent. A second signal, or a stop that takes too long, ends the process from here.
   public static func run(_ agent: Agent, log: Logger) async -> Int32 {
-    let stop = Observed(false)
+    let isStopping = Observed(false)
     return await withTaskGroup(of: Int32?.self) { group in
-      group.addTask { await run(agent, until: stop).rawValue }
+      group.addTask { await agent.run().rawValue }
       group.addTask {
-        await obeySignals(stop, log)
+        await obeySignals(agent, isStopping, log)
         return nil
       }
       group.addTask {
-        await limitStop(stop, log)
+        await limitStop(isStopping, log)
         return nil
       }
       defer { group.cancelAll() }
       while let ended = await group.next() {
-        if let code = ended { return code }
+        if let code = ended {
+          if isStopping.value { log.info("Stopped") }
+          return code
+        }
       }
       return AgentExit.stopped.rawValue
     }
   }
 
-  private static func run(_ agent: Agent, until stop: Observed<Bool>) async -> AgentExit {
-    await withTaskGroup(of: AgentExit?.self) { group in
-      group.addTask { await agent.run() }
-      group.addTask {
-        // Cancelled when the agent has ended by itself.
-        try? await stop.wait { $0 }
-        return nil
-      }
-      defer { group.cancelAll() }
-      while let ended = await group.next() {
-        if let ended { return ended }
-        group.cancelAll()
-      }
-      return .stopped
-    }
-  }
-
-  private static func obeySignals(_ stop: Observed<Bool>, _ log: Logger) async {
+  private static func obeySignals(_ agent: Agent, _ isStopping: Observed<Bool>, _ log: Logger) async {
     for await signal in Signals.termination() {
-      if stop.value {
+      if isStopping.value {
         log.warning("\(name(signal)) again: ending at once")
         _exit(128 + signal)
       }
       log.info("\(name(signal)): stopping")
-      stop.update { $0 = true }
+      isStopping.update { $0 = true }
+      agent.stop()
     }
   }
 
-  private static func limitStop(_ stop: Observed<Bool>, _ log: Logger) async {
+  private static func limitStop(_ isStopping: Observed<Bool>, _ log: Logger) async {
     do {
-      try await stop.wait { $0 }
+      try await isStopping.wait { $0 }
       try await Task.sleep(for: stopLimit)
     } catch {
       // Cancelled: the agent has stopped in time.

@@ -8,9 +8,11 @@ struct AgentTimings: Sendable {
   var conflictDelay = Duration.seconds(30)
   /// The longest pause between attempts.
   var retryCeiling = Duration.seconds(60)
-  /// For the confirm of the last heartbeat when stopping. With the connection's farewell (2 s) it stays below the five seconds in which
-  /// a stopped agent is gone.
-  var farewellTimeout = Duration.seconds(2)
+  /// For commands in hand when stopping. With the next one and the connection's own farewell (2 s) it stays within the five seconds in
+  /// which a stopped agent is gone.
+  var commandGrace = Duration.milliseconds(1500)
+  /// For the confirm of the last heartbeat when stopping.
+  var farewellTimeout = Duration.seconds(1)
   /// For all questions to the instance metadata service together.
   var metadataTimeout = Duration.seconds(1)
 }

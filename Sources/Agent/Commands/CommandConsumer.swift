@@ -57,7 +57,15 @@ struct CommandConsumer: Sendable {
       defer { group.cancelAll() }
       do throws(AMQPError) {
         while true {
-          for delivery in try await consumer.nextBatch(upTo: Int(Self.prefetch)) { group.addTask { await self.handle(delivery, gate) } }
+          for delivery in try await consumer.nextBatch(upTo: Int(Self.prefetch)) {
+            // Left unacknowledged, it goes back to the queue with the end of the connection.
+            if context.stop.value { continue }
+            context.commandsInHand.update { $0 += 1 }
+            group.addTask {
+              await self.handle(delivery, gate)
+              context.commandsInHand.update { $0 -= 1 }
+            }
+          }
         }
       } catch {
         return error

@@ -22,7 +22,8 @@ struct HeartbeatSender: Sendable {
       // It may have changed, or gone, while this task slept.
       guard let current = context.membership.value.registration else { continue }
       let isSent = try await publisher.publishPatiently(.heartbeat, agentID: current.agentID, givesUpAfterThree: true) {
-        heartbeat(.online, current)
+        // An agent that stops is not online any more, whichever of its last heartbeats comes last.
+        heartbeat(context.stop.value ? .offline : .online, current)
       }
       context.heartbeats.withLock { $0.sent(interval: interval, now: .now) }
       if isSent { context.log.debug("\(context.name) sent a heartbeat; the next is due within \(interval.inSeconds)s") }
@@ -36,9 +37,6 @@ struct HeartbeatSender: Sendable {
       try await publisher.publish(
         heartbeat(.offline, registration), .heartbeat, agentID: registration.agentID, timeout: context.timings.farewellTimeout)
       context.log.info("\(context.name) said that it is offline")
-    } catch let error as AMQPError where !error.isAboutOneMessage {
-      // Not the agent ended, but its connection.
-      context.log.debug("\(context.name) did not say that it is offline: \(error)")
     } catch {
       context.log.warning("\(context.name) could not say that it is offline: \(error); the server will notice by its silence")
     }

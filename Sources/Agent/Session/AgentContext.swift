@@ -21,10 +21,14 @@ final class AgentContext: Sendable {
   let heartbeats = Lock(HeartbeatSchedule())
   /// Commands that run or have been run.
   let commands = Lock(CommandMemory())
+  /// How many deliveries are being worked on.
+  let commandsInHand = Observed(0)
+  /// Whether the agent was asked to stop.
+  let stop: Observed<Bool>
 
   init(
     settings: AgentSettings, timings: AgentTimings, log: Logger, clock: FleetClock, loop: EventLoop, metadata: InstanceMetadata,
-    logicalAgentID: String, credentials: CredentialKeeper
+    logicalAgentID: String, credentials: CredentialKeeper, stop: Observed<Bool>
   ) {
     self.settings = settings
     self.timings = timings
@@ -37,6 +41,7 @@ final class AgentContext: Sendable {
     self.metadata = metadata
     self.logicalAgentID = logicalAgentID
     self.credentials = credentials
+    self.stop = stop
     membership = Observed(Membership(sessionID: UUIDText.random()))
   }
 

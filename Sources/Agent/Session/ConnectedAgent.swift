@@ -9,8 +9,8 @@ struct ConnectedAgent: Sendable {
   private let endpoint: Endpoint
   private let healthy: @Sendable () -> Void
   private let flow = Observed(Flow.unblocked)
-  /// Whether this connection ends because another one takes over.
-  private let isReplaced = Lock(false)
+  /// What sends heartbeats on the channel in use.
+  private let heartbeats = Lock<HeartbeatSender?>(nil)
 
   init(_ context: AgentContext, _ connection: Connection, _ endpoint: Endpoint, healthy: @escaping @Sendable () -> Void) {
     self.context = context
@@ -22,7 +22,7 @@ struct ConnectedAgent: Sendable {
   private enum End { case flow, renewed }
 
   /// Works until the credential was renewed, and a connection with the new one should take over. Throws when the connection or a channel
-  /// fails, when the task is cancelled, and `AgentExit`.
+  /// fails, when the task is cancelled, and `AgentExit`; `.stopped` after the agent was asked to stop and has said farewell.
   func run() async throws {
     try await withThrowingTaskGroup(of: End.self) { group in
       group.addTask {
@@ -34,12 +34,14 @@ struct ConnectedAgent: Sendable {
         return .renewed
       }
       group.addTask { try await useChannels() }
+      group.addTask {
+        try await context.stop.wait { $0 }
+        try await leave()
+        throw AgentExit.stopped
+      }
       defer { group.cancelAll() }
       while let end = try await group.next() {
-        if end == .renewed {
-          isReplaced.withLock { $0 = true }
-          return
-        }
+        if end == .renewed { return }
       }
     }
   }
@@ -100,19 +102,28 @@ struct ConnectedAgent: Sendable {
     let sent = Lock(SentMessages())
     let publisher = InboxPublisher(context, channel, flow, endpoint, sent, healthy: healthy)
     let replies = Replies(context, endpoint, consumer, sent)
-    let heartbeats = HeartbeatSender(context, publisher)
-    do {
-      try await withThrowingTaskGroup(of: Void.self) { group in
-        group.addTask { try await replies.run() }
-        group.addTask { try await Registrar(context, publisher, replies).run() }
-        group.addTask { try await CommandConsumer(context, channel, publisher).run() }
-        group.addTask { try await heartbeats.run() }
-        // The first to fail ends them all; `waitForAll` would wait for the others.
-        for try await _ in group {}
-      }
-    } catch {
-      if Task.isCancelled, !isReplaced.withLock({ $0 }) { await heartbeats.sayFarewell() }
-      throw error
+    let sender = HeartbeatSender(context, publisher)
+    heartbeats.withLock { $0 = sender }
+    defer { heartbeats.withLock { $0 = nil } }
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { try await replies.run() }
+      group.addTask { try await Registrar(context, publisher, replies).run() }
+      group.addTask { try await CommandConsumer(context, channel, publisher).run() }
+      group.addTask { try await sender.run() }
+      // The first to fail ends them all; `waitForAll` would wait for the others.
+      for try await _ in group {}
     }
+  }
+
+  /// Ends in good order: commands that are nearly done report, the last heartbeat says offline, the broker is told that we go. Closing the
+  /// connection also ends whatever still waits for a confirm.
+  private func leave() async throws {
+    do {
+      try await withDeadline(context.timings.commandGrace) { try await context.commandsInHand.wait { $0 == 0 } }
+    } catch is DeadlineExceeded {
+      context.log.warning("\(context.name) stops while \(context.commandsInHand.value) commands are not reported; they will come again")
+    }
+    await heartbeats.withLock { $0 }?.sayFarewell()
+    await connection.close()
   }
 }

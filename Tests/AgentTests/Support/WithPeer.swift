@@ -103,7 +103,7 @@ func withAgent(
       group.cancelAll()
       throw AgentTestFailure(error: error, lines: capture.lines)
     }
-    group.cancelAll()
+    agent.stop()
     return try await group.next() ?? .stopped
   }
 }

@@ -1,0 +1,50 @@
+import FleetProtocol
+import ServiceRuntime
+import Testing
+
+@testable import Agent
+
+@Suite struct MembershipTests {
+  private let first = Timestamp(seconds: 1)
+  private let later = Timestamp(seconds: 2)
+
+  private func reply(_ generation: Int = 1) -> RegistrationReply {
+    RegistrationReply(
+      agentID: "id", clientID: "c", logicalAgentID: "a", queue: "agent.c.a.\(generation)", generation: generation,
+      heartbeatIntervalSeconds: 30, config: AgentConfiguration(), serverTime: first)
+  }
+
+  @Test func aRepeatedRequestIsTheSameUntilItIsAnswered() {
+    var membership = Membership(sessionID: "s")
+    #expect(membership.needsRegistration && !membership.hasBegun)
+    #expect(membership.request(now: first) == first && membership.request(now: later) == first)
+    membership.refused()
+    #expect(membership.request(now: later) == later)
+    membership.registered(reply())
+    #expect(!membership.needsRegistration && membership.hasBegun && membership.queue == "agent.c.a.1")
+    membership.queueLost()
+    #expect(membership.request(now: Timestamp(seconds: 3)) == Timestamp(seconds: 3))
+  }
+
+  @Test func aLostQueueLeavesTheAgentItsId() {
+    var membership = Membership(sessionID: "s")
+    membership.registered(reply())
+    membership.queueLost()
+    #expect(membership.needsRegistration && membership.queue == nil && membership.agentID == "id")
+    membership.registered(reply(2))
+    #expect(membership.queue == "agent.c.a.2")
+  }
+
+  @Test func anAgentThatIsForgottenHasNoIdAndIsNotStarting() {
+    var membership = Membership(sessionID: "s")
+    membership.registered(reply())
+    membership.forgotten()
+    #expect(membership.needsRegistration && membership.agentID == nil && membership.hasBegun)
+  }
+
+  @Test func onlyTheNewestMessagesAreRemembered() {
+    var sent = SentMessages()
+    for number in 0...SentMessages.limit { sent.add(.init(messageID: "\(number)", kind: .heartbeat, agentID: nil)) }
+    #expect(sent["0"] == nil && sent["1"] != nil && sent["\(SentMessages.limit)"] != nil)
+  }
+}
