@@ -22,6 +22,9 @@ struct StateFolder: Sendable {
     guard path.hasPrefix("/") else {
       throw ConfigurationError(name: name, problem: "is '\(printable(path))', which is no absolute path", remedy: "begin it with a /")
     }
+    var path = path
+    while path.count > 1 && path.last == "/" { path.removeLast() }
+    self.path = path
     var end = path.startIndex
     while end < path.endIndex {
       end = path[path.index(after: end)...].firstIndex(of: "/") ?? path.endIndex
@@ -29,7 +32,6 @@ struct StateFolder: Sendable {
       if mkdir(String(path[..<end]), isLast ? 0o700 : 0o755) != 0 && errno != EEXIST { throw failure("cannot be created") }
     }
     guard access(path, R_OK | W_OK | X_OK) == 0 else { throw failure("cannot be written") }
-    self.path = path.count > 1 && path.last == "/" ? String(path.dropLast()) : path
   }
 
   private static func location(_ environment: Environment) throws(ConfigurationError) -> String {

@@ -1,3 +1,4 @@
+import AMQP
 import FleetProtocol
 import ServiceRuntime
 
@@ -33,12 +34,14 @@ struct CredentialSource: Sendable {
     }
   }
 
-  /// Whose credential it is; the names in it must be those that follow from client and agent.
+  /// Whose credential it is; the names in it must be those that follow from client and agent, and its brokers have addresses.
   func address(of reply: CredentialReply) throws(ServerFailure) -> AgentAddress {
     let operation = Operation(method: "POST", url: settings.serverURL.appending("/api/broker/credentials"))
     let address: AgentAddress
     do throws(ConfigurationError) {
       address = try AgentAddress(clientID: reply.clientID, logicalAgentID: reply.logicalAgentID)
+      // Here and not when connecting: a running agent then goes on with the brokers it has.
+      for broker in reply.brokers { _ = try BrokerURL(broker, name: "brokers") }
     } catch {
       throw .malformed(operation, MessageError(field: error.name, problem: error.problem))
     }

@@ -5,8 +5,7 @@ import ServiceRuntime
 struct FileError: Error, CustomStringConvertible {
   let description: String
 
-  init(_ path: String, _ problem: String) {
-    let code = errno
+  init(_ path: String, _ problem: String, code: Int32 = errno) {
     description = "\(printable(path)) \(problem) ([Errno \(code)] \(String(cString: strerror(code))))"
   }
 }
@@ -41,15 +40,14 @@ enum PrivateFile {
     let isWritten = write(bytes, to: descriptor) && fsync(descriptor) == 0
     let code = errno
     close(descriptor)
-    guard isWritten, rename(new, path) == 0 else {
-      let error =
-        isWritten
-        ? FileError(path, "cannot be replaced")
-        : {
-          errno = code; return FileError(new, "cannot be written")
-        }()
+    guard isWritten else {
       unlink(new)
-      throw error
+      throw FileError(new, "cannot be written", code: code)
+    }
+    guard rename(new, path) == 0 else {
+      let code = errno
+      unlink(new)
+      throw FileError(path, "cannot be replaced", code: code)
     }
     let directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard directory >= 0 else { throw FileError(folder, "cannot be opened") }

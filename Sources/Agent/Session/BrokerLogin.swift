@@ -87,9 +87,12 @@ struct BrokerLogin: Sendable {
       switch error {
       case .cancelled: throw CancellationError()
       case .malformed(let operation, let problem): context.log.error("Unusable answer: \(operation) - \(problem)")
-      case .failed(let operation, let failure):
-        context.log.report(context.report.lines(operation, failure, number: 1, retryingIn: context.timings.retryCeiling))
-        if failure.isAuthentication && !context.membership.value.hasBegun { throw AgentExit.authenticationRefused }
+      case .failed(let operation, .refused(let transport, let code, let response)):
+        let refusal = Failure.refused(transport, code: code, response: response)
+        context.log.report(context.report.lines(operation, refusal, number: 1, retryingIn: nil))
+        if refusal.isAuthentication && !context.membership.value.hasBegun { throw AgentExit.authenticationRefused }
+      case .failed(let operation, .timeout(let detail)), .failed(let operation, .connection(let detail)):
+        context.log.warning("\(context.name) has no new credential and goes on with the old one: \(operation) - \(detail)")
       }
       return false
     }

@@ -104,6 +104,17 @@ extension AgentBehaviour {
       }
     }
 
+    @Test(arguments: ["", "[]", "<html>", #"{"brokers":["amqp://:1"]}"#])
+    func anAnswerThatIsNoCredentialEndsTheStartWithItsReason(_ body: String) async throws {
+      try await withPeer({ $0.credentialRefusal = .json(200, Array(body.utf8)) }) { handle in
+        try await withProgram(Self.program, environment: handle.environment()) { program in
+          try await expectEnd(program, .exited(1))
+          #expect(
+            program.output.contains("ERROR - Unusable answer: POST \(handle.peer.url)/api/broker/credentials - "), "\(program.output)")
+        }
+      }
+    }
+
     @Test func aClientThatIsSwitchedOffEndsTheStartWithTheGuidesLines() async throws {
       try await withPeer({ $0.credentialRefusal = .error(403, "Client account is not active") }) { handle in
         try await withProgram(Self.program, environment: handle.environment()) { program in

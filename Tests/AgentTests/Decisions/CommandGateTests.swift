@@ -91,12 +91,14 @@ import Testing
 
   @Test func aCommandThatWasRunIsAnsweredAgainEvenWhenItHasExpiredSince() throws {
     var memory = CommandMemory()
-    #expect(memory.begin("c-1"))
+    let isFirst = memory.begin("c-1")
+    #expect(isFirst)
     #expect(try judge(message(WireCoding.encode(command())), memory) == .alreadyRunning("c-1"))
     let result = CommandResult(commandID: "c-1", agentID: "agent-1", status: .succeeded, startedAt: now, finishedAt: now, sentAt: now)
     memory.finish(result)
     #expect(try judge(message(WireCoding.encode(command(expiresAt: now))), memory) == .answerAgain(result))
-    #expect(!memory.begin("c-1"))
+    let isRunAgain = memory.begin("c-1")
+    #expect(!isRunAgain)
   }
 
   @Test func theMemoryIsBoundedInNumberAndInSize() {
