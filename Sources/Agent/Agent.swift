@@ -94,9 +94,9 @@ public struct Agent: Sendable {
       return try await retry.run { () async throws(ServerFailure) in try CredentialKeeper(try await source.fetch(api), from: source) }
     } catch let error as ServerFailure {
       if error.isAuthentication { throw AgentExit.authenticationRefused }
-      guard let stored = source.stored(), let keeper = try? CredentialKeeper(stored, from: source) else { throw AgentExit.startupFailed }
+      guard let stored = source.stored() else { throw AgentExit.startupFailed }
       log.warning("The credential on disk is used, which is valid until \(stored.expiresAt.iso8601)")
-      return keeper
+      return try CredentialKeeper(stored, from: source)
     }
   }
 

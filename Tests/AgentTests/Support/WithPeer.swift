@@ -70,8 +70,16 @@ struct PeerHandle: Sendable {
   }
 }
 
-/// A folder that no other test uses.
-func temporaryFolder() -> String { "\(NSTemporaryDirectory())spot-optimizer-agent-\(UUID().uuidString)" }
+/// A folder that no other test uses; it is gone when the tests have ended.
+func temporaryFolder() -> String { "\(temporaryBase)/\(UUID().uuidString)" }
+
+private let temporaryBase: String = {
+  atexit {
+    // Nothing can be done about a folder that cannot be removed, and nobody is left to be told.
+    try? FileManager.default.removeItem(atPath: temporaryBase)
+  }
+  return "\(NSTemporaryDirectory())spot-optimizer-agent-\(getpid())"
+}()
 
 /// Lines that an agent of this process wrote.
 final class LogCapture: Sendable {
