@@ -21,7 +21,7 @@ from .state import State
 
 EXAMPLES = """\
 examples:
-  broker/local start                      start both in .local
+  broker/local start                      start both in .local/services
   eval "$(broker/local env)"              AMQP_URL, DB_HOST and the others for this shell
   broker/local start /tmp/second          another pair beside it
   broker/local ctl list_queues name messages
@@ -220,7 +220,7 @@ def parse(arguments):
     state = argparse.ArgumentParser(add_help=False)
     state.add_argument(
         "--state", metavar="DIR", default=argparse.SUPPRESS,
-        help="the state folder (default: $SPOT_OPTIMIZER_LOCAL, else .local of this repository)")
+        help="the state folder (default: $SPOT_OPTIMIZER_LOCAL, else .local/services of this repository)")
     parser = argparse.ArgumentParser(
         prog="broker/local", parents=[state], epilog=EXAMPLES, formatter_class=argparse.RawDescriptionHelpFormatter,
         description="A private RabbitMQ and a private MariaDB: own ports on loopback, own names, own secrets, no root needed.")
@@ -246,7 +246,7 @@ def parse(arguments):
     explicit = getattr(options, "state", None)
     if folder and explicit:
         parser.error("the state folder is given twice")
-    options.state = folder or explicit or os.environ.get("SPOT_OPTIMIZER_LOCAL") or SHARED.parent / ".local"
+    options.state = folder or explicit or os.environ.get("SPOT_OPTIMIZER_LOCAL") or SHARED.parent / ".local" / "services"
     if options.command == "start":
         if options.purge and options.watch is None:
             parser.error("--purge of start needs --watch")
