@@ -1,4 +1,4 @@
-"""As much of AMQP 0-9-1 as it takes to see that a broker is ready: a login, and whether a queue is there."""
+"""As much of AMQP 0-9-1 as it takes to see that a broker is ready: a login, and whether a queue is there and how long it is."""
 
 import socket
 import struct
@@ -41,9 +41,10 @@ class Connection:
             raise
 
     def require_queue(self, name):
-        """Refused(404) when the queue does not exist."""
+        """How many messages wait in the queue; Refused(404) when it does not exist."""
         self._send(1, 50, 10, b"\0\0" + _short(name) + b"\x01" + _long(b""))
-        self._expect(50, 11)
+        answer = self._expect(50, 11)
+        return struct.unpack_from(">I", answer, 1 + answer[0])[0]
 
     def close(self):
         """Says goodbye, so that the broker's log has no warning of us."""
