@@ -98,13 +98,4 @@ import Testing
       signing: [], type: "registered", messageID: "x", timestamp: -1, routingKey: SignedEnvelope.replyRoutingKey(to: id), with: key)
     try signed.verify(with: key)
   }
-
-  @Test("Verifying a thousand messages takes less than a second on any machine") func speed() throws {
-    let key = try SigningKey(clientToken: token)
-    let signed = try envelope(key)
-    let clock = ContinuousClock()
-    let time = try clock.measure { for _ in 0..<1000 { try signed.verify(with: key) } }
-    // A millisecond each, even in a debug build on a busy machine; a release build takes about one microsecond.
-    #expect(time < .seconds(1))
-  }
 }
