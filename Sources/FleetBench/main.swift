@@ -1,1 +1,25 @@
-print("")
+import Glibc
+import ServiceRuntime
+
+// Before anything else: every thread that is started later inherits the mask.
+Signals.block()
+
+func fail(_ message: String) -> Never {
+  writeFully("fleet-bench: \(printable(message))\n", to: STDERR_FILENO)
+  exit(ExitCode.usage)
+}
+
+let benchmark: any Benchmark
+do {
+  switch try Invocation(Array(CommandLine.arguments.dropFirst())) {
+  case .print(let text):
+    writeFully(text, to: STDOUT_FILENO)
+    exit(ExitCode.done)
+  case .drain(let options): benchmark = DrainBenchmark(options, try BenchSettings(.process))
+  case .commands(let options): benchmark = CommandBenchmark(options, try BenchSettings(.process))
+  case .agents(let options): benchmark = AgentBenchmark(options, try BenchSettings(.process))
+  }
+} catch {
+  fail("\(error)")
+}
+exit(runProgram { await runBenchmark(benchmark) })

@@ -1,0 +1,91 @@
+import FleetProtocol
+import MySQL
+import Server
+import ServiceRuntime
+
+/// A client of our own and its agents, in the database and nowhere else.
+struct BenchFleet: Sendable {
+  /// An agent with a row, as if it had registered once.
+  struct Member: Sendable {
+    let address: AgentAddress
+    let id: String
+  }
+
+  let pool: Pool
+  let clientID: String
+  let token: String
+  let members: [Member]
+
+  /// Brings the schema to this version, makes a client, and `count` agents in rows.
+  static func create(_ pool: Pool, agents count: Int) async throws -> BenchFleet {
+    _ = try await Migrator(pool).migrate(Schema.migrations)
+    let clientID = randomClientID()
+    let client = try await ClientStore(pool).create(id: clientID, name: "fleet-bench", email: nil)
+    let members = try (0..<count).map { index in
+      Member(address: try AgentAddress(clientID: clientID, logicalAgentID: "agent-\(index)"), id: randomUUID())
+    }
+    let fleet = BenchFleet(pool: pool, clientID: clientID, token: client.account.token, members: members)
+    do {
+      try await fleet.insertMembers()
+    } catch {
+      await fleet.remove()
+      throw error
+    }
+    return fleet
+  }
+
+  /// A name that no real client has.
+  static func randomClientID() -> String { "fleet-bench-\(randomUUID().prefix(8))" }
+
+  private func insertMembers() async throws {
+    for start in stride(from: 0, to: members.count, by: 1000) {
+      var sql: SQLText = "INSERT INTO agents (id, client_id, logical_agent_id, generation) VALUES "
+      for (index, member) in members[start..<min(start + 1000, members.count)].enumerated() {
+        sql.append(sql: index == 0 ? "(" : ", (")
+        sql.append(list: [.text(member.id), .text(clientID), .text(member.address.logicalAgentID), 1])
+        sql.append(sql: ")")
+      }
+      let statement = sql
+      try await pool.withConnection { connection in _ = try await connection.executeText(statement) }
+    }
+  }
+
+  /// Takes the client and everything of it out of the database; what cannot be taken away is said.
+  func remove() async {
+    do {
+      try await pool.withConnection { connection in
+        for table in [
+          "commands WHERE agent_id IN (SELECT id FROM agents WHERE client_id = ?)", "agents WHERE client_id = ?",
+          "system_events WHERE client_id = ?", "clients WHERE id = ?",
+        ] {
+          try await connection.execute("DELETE FROM \(table)", [.text(clientID)])
+        }
+      }
+    } catch {
+      say("the client \(clientID) could not be taken out of the database: \(error)")
+    }
+  }
+
+  /// How many agents' rows do not have what `newest` says, and a sentence about one of them.
+  func countWrongRows(newest: (Int) -> Timestamp) async throws -> (count: Int, example: String?) {
+    let rows = try await pool.withConnection { connection in
+      try await connection.query(
+        "SELECT id, status, last_heartbeat_at FROM agents WHERE client_id = ?", [.text(clientID)])
+    }
+    var found: [String: (status: String, at: Timestamp?)] = [:]
+    for row in rows {
+      found[try row.string("id")] = (try row.string("status"), try row.optionalTimestamp("last_heartbeat_at"))
+    }
+    var wrong = 0
+    var example: String?
+    for (index, member) in members.enumerated() {
+      let row = found[member.id]
+      if let row, row.at == newest(index), row.status == AgentStatus.online.rawValue { continue }
+      wrong += 1
+      example =
+        example ?? "agent \(member.address.logicalAgentID) has \(row?.at?.iso8601 ?? "nothing") and the status "
+        + "'\(row?.status ?? "none")' instead of \(newest(index).iso8601) and 'online'"
+    }
+    return (wrong, example)
+  }
+}

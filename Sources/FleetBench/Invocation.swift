@@ -1,0 +1,123 @@
+import ServiceRuntime
+
+/// What the command line asks for.
+enum Invocation {
+  case print(String)
+  case drain(DrainOptions)
+  case commands(CommandOptions)
+  case agents(AgentOptions)
+
+  /// Reads the arguments after the program's name. Throws `ConfigurationError` that names the argument.
+  init(_ arguments: [String]) throws(ConfigurationError) {
+    var words = ArgumentWords(arguments.dropFirst())
+    switch arguments.first {
+    case "drain": self = words.wantsHelp ? .print(Usage.drain) : .drain(try DrainOptions(&words))
+    case "commands": self = words.wantsHelp ? .print(Usage.commands) : .commands(try CommandOptions(&words))
+    case "agents": self = words.wantsHelp ? .print(Usage.agents) : .agents(try AgentOptions(&words))
+    case "--help", "-h", "help": self = .print(Usage.program)
+    case "--version": self = .print("fleet-bench \(programVersion)\n")
+    case nil: throw ConfigurationError(name: "the command", problem: "is missing", remedy: "see fleet-bench --help")
+    case .some(let word):
+      throw ConfigurationError(
+        name: "the command", problem: "is '\(printable(word))', which is none of drain, commands, agents", remedy: "see fleet-bench --help")
+    }
+  }
+}
+
+/// The words behind a command, taken one after the other.
+struct ArgumentWords {
+  private var rest: ArraySlice<String>
+
+  init(_ words: ArraySlice<String>) { rest = words }
+
+  /// Whether help is asked for, wherever it stands.
+  var wantsHelp: Bool { rest.contains("--help") || rest.contains("-h") }
+
+  mutating func next() -> String? { rest.popFirst() }
+
+  mutating func text(_ name: String) throws(ConfigurationError) -> String {
+    guard let value = rest.popFirst(), !value.isEmpty else {
+      throw ConfigurationError(name: name, problem: "has no value", remedy: "write it behind the option")
+    }
+    return value
+  }
+
+  mutating func integer(_ name: String, in range: ClosedRange<Int>) throws(ConfigurationError) -> Int {
+    let value = try text(name)
+    guard let number = Int(value), range.contains(number) else {
+      throw ConfigurationError(
+        name: name, problem: "is '\(printable(value))'", remedy: "give a whole number from \(range.lowerBound) to \(range.upperBound)")
+    }
+    return number
+  }
+
+  static func unknown(_ word: String, _ command: String) -> ConfigurationError {
+    ConfigurationError(
+      name: "the argument", problem: "'\(printable(word))' is none of \(command)'s", remedy: "see fleet-bench \(command) --help")
+  }
+}
+
+/// `fleet-bench drain`.
+struct DrainOptions: Sendable {
+  var heartbeats = 200_000
+  var agents = 2000
+  var hasYardstick = false
+  var baseline: Double?
+  var serverProgram: String?
+
+  init(_ words: inout ArgumentWords) throws(ConfigurationError) {
+    while let word = words.next() {
+      switch word {
+      case "--heartbeats": heartbeats = try words.integer(word, in: 1...1_000_000)
+      case "--agents": agents = try words.integer(word, in: 1...100_000)
+      case "--yardstick": hasYardstick = true
+      case "--baseline":
+        let path = try words.text(word)
+        baseline = path == "none" ? nil : try Baseline.rate(in: path)
+      case "--server": serverProgram = try words.text(word)
+      default: throw ArgumentWords.unknown(word, "drain")
+      }
+    }
+    guard heartbeats >= agents else {
+      throw ConfigurationError(
+        name: "--heartbeats", problem: "is \(heartbeats), fewer than the \(agents) agents", remedy: "give at least one for each agent")
+    }
+  }
+}
+
+/// `fleet-bench commands`.
+struct CommandOptions: Sendable {
+  var count = 1000
+  var agents = 1
+
+  init(_ words: inout ArgumentWords) throws(ConfigurationError) {
+    while let word = words.next() {
+      switch word {
+      case "--count": count = try words.integer(word, in: 1...1_000_000)
+      case "--agents": agents = try words.integer(word, in: 1...1000)
+      default: throw ArgumentWords.unknown(word, "commands")
+      }
+    }
+    guard count >= agents else {
+      throw ConfigurationError(
+        name: "--count", problem: "is \(count), fewer than the \(agents) agents", remedy: "give at least one for each agent")
+    }
+  }
+}
+
+/// `fleet-bench agents`.
+struct AgentOptions: Sendable {
+  var count = 0
+  var hold = Duration.seconds(2)
+
+  init(_ words: inout ArgumentWords) throws(ConfigurationError) {
+    while let word = words.next() {
+      switch word {
+      case "--count": count = try words.integer(word, in: 1...50_000)
+      case "--hold": hold = .seconds(try words.integer(word, in: 0...86_400))
+      default: throw ArgumentWords.unknown(word, "agents")
+      }
+    }
+    guard count > 0 else { throw ConfigurationError(name: "--count", problem: "is missing", remedy: "say how many agents: --count 1000") }
+  }
+}

@@ -1,0 +1,82 @@
+/// What `--help` prints.
+enum Usage {
+  static let program = """
+    usage: fleet-bench COMMAND [OPTION…]
+
+    Drives simulated agents and measures. It makes a client of its own in the database and takes away what it made when it ends.
+
+      drain     how fast a real worker brings a backlog of signed heartbeats to committed rows
+      commands  how long a command takes to its agent, and its result to the database
+      agents    how fast agents connect, and what one costs the broker
+
+      --version  print the version
+      --help     print this; behind a command, what it takes
+
+    The environment is the server's: AMQP_URL, DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME, SPOT_OPTIMIZER_KEYS_DIR, as
+    `broker/local env` prints it; docs/configuration.md has all of them. Use a broker and a database that nobody else is using.
+
+    example:
+      broker/local start && eval "$(broker/local env)"
+      fleet-bench drain --yardstick
+
+    \(exitCodes)
+    """
+
+  static let drain = """
+    usage: fleet-bench drain [OPTION…]
+
+    Publishes signed heartbeats while no worker runs, starts `spot-optimizer-server --role worker`, and measures from its start of consuming to
+    the last committed and acknowledged heartbeat. Then it stops the worker and checks that the queue is empty and that every agent's row
+    has its newest heartbeat. The heartbeats' queue must be empty and without a consumer before.
+
+      --heartbeats N    how many (default: 200000)
+      --agents N        of how many agents, in turn (default: 2000)
+      --yardstick       measure in the same run what a bare loop over the same libraries reaches (consume, UPDATE … IN (…), acknowledge;
+                        neither signature nor JSON) and print the ratio
+      --baseline FILE   compare with the figures of an earlier run, its output in a file; none: do not (default)
+      --server PATH     the worker's program (default: spot-optimizer-server beside this program)
+
+    examples:
+      fleet-bench drain --yardstick | tee before.txt
+      fleet-bench drain --baseline before.txt
+
+    \(exitCodes)
+    """
+
+  static let commands = """
+    usage: fleet-bench commands [OPTION…]
+
+    Lets simulated agents log in with credentials of their own and register at a running server, then writes one command after the other for each
+    and waits for its result. Measured from the return of the INSERT, which has committed: until the agent's handler has the command, its
+    signature verified; and until the result is in the database, asked for every millisecond.
+
+      --count N     commands altogether (default: 1000)
+      --agents N    agents, each with one command at a time (default: 1)
+
+    example:
+      spot-optimizer-server & fleet-bench commands --count 200
+
+    \(exitCodes)
+    """
+
+  static let agents = """
+    usage: fleet-bench agents --count N [--hold SECONDS]
+
+    Connects simulated agents: each with a connection, a channel, a consumer for replies and one on a queue of its own, as the agent has them.
+    Needs no server and no database. Prints connections a second and, when RABBITMQCTL is set, the broker's memory an agent, its queue included.
+
+      --count N        how many (required)
+      --hold SECONDS   how long they stay, at least (default: 2)
+
+    example:
+      fleet-bench agents --count 1000 --hold 30
+
+    \(exitCodes)
+    """
+
+  private static let exitCodes = """
+    exit codes: 0 measured, 1 failed or a check did not hold, 2 wrong arguments or configuration, 130 interrupted (and cleaned up; a second
+    signal ends it at once)
+
+    """
+}
