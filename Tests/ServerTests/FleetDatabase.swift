@@ -15,11 +15,12 @@ struct FleetDatabase: Sendable {
   var commands: CommandStore { CommandStore(pool) }
   var events: SystemEventStore { SystemEventStore(pool) }
 
-  /// Runs a test on a database of its own.
-  static func with<Result>(isolation: isolated (any Actor)? = #isolation, _ body: (FleetDatabase) async throws -> Result) async throws
-    -> Result
-  {
-    let login = try await LocalServices.shared().createDatabase()
+  /// Runs a test on a database of its own, of the shared pair unless another is given.
+  static func with<Result>(
+    _ services: LocalServices? = nil, isolation: isolated (any Actor)? = #isolation, _ body: (FleetDatabase) async throws -> Result
+  ) async throws -> Result {
+    let services = if let services { services } else { try await LocalServices.shared() }
+    let login = try await services.createDatabase()
     let pool = Pool(configuration: configuration(login), size: 6)
     do {
       _ = try await Migrator(pool).migrate(Schema.migrations)

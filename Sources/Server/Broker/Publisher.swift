@@ -12,6 +12,7 @@ public actor Publisher {
   private var channel: Channel?
   private var away = AMQPError(.closed, "no connection to the broker yet")
   private var blocked: String?
+  private let channelLost = Signal()
 
   /// A publisher that logs in as `configuration` says once `run()` is called. Its connection lives on `loop`.
   public init(_ configuration: ConnectionConfiguration, on loop: EventLoop, logger: Logger) {
@@ -26,18 +27,41 @@ public actor Publisher {
       connect: { [configuration, loop] in try await AMQP.Connection.open(configuration, on: loop) },
       onFailure: { failure in await self.lost(failure) },
       work: { connection, healthy in
-        let channel = try await connection.openChannel()
-        try await channel.enableConfirms()
-        await self.opened(channel)
-        healthy()
-        for await flow in connection.flow { await self.flowChanged(flow) }
+        try await withThrowingTaskGroup(of: Void.self) { group in
+          group.addTask { try await self.keepChannel(on: connection, healthy) }
+          group.addTask {
+            for await flow in connection.flow { await self.flowChanged(flow) }
+            // The stream ends with the connection: an error to reconnect after, and never a reason for `run` to return.
+            throw await connection.waitUntilClosed() ?? CancellationError()
+          }
+          defer { group.cancelAll() }
+          try await group.next()
+        }
       })
   }
 
-  /// Publishes and says of each message, in order, what became of it.
-  public func publish(_ publications: [Publication]) async -> [Result<Void, AMQPError>] {
+  /// Opens a channel, and the next one when the broker has closed it: for an exchange that is not there (yet) or a message it cannot take (404, 406).
+  private func keepChannel(on connection: AMQP.Connection, _ healthy: @Sendable () -> Void) async throws {
+    while true {
+      let channel = try await connection.openChannel()
+      try await channel.enableConfirms()
+      opened(channel)
+      healthy()
+      await channelLost.wait()
+      try Task.checkCancellation()
+    }
+  }
+
+  /// Publishes and says of each message, in order, what became of it. A confirm that is not there within `timeout` is an error.
+  public func publish(_ publications: [Publication], timeout: Duration = .seconds(30)) async -> [Result<Void, AMQPError>] {
     guard let channel else { return publications.map { _ in .failure(away) } }
-    return await channel.publish(publications)
+    let results = await channel.publish(publications, timeout: timeout)
+    for case .failure(let error) in results {
+      guard case .channelClosed = error.kind else { continue }
+      lost(channel, error)
+      break
+    }
+    return results
   }
 
   /// The state for `/health`.
@@ -50,6 +74,15 @@ public actor Publisher {
     self.channel = channel
     blocked = nil
     logger.info("Publishing connection to \(configuration.displayAddress) is up")
+  }
+
+  /// Several publishers may hear of the end of one channel, and the next one may be open by then.
+  private func lost(_ channel: Channel, _ error: AMQPError) {
+    guard self.channel === channel else { return }
+    self.channel = nil
+    away = error
+    logger.error("Publishing channel to \(configuration.displayAddress): \(error) - opening another")
+    channelLost.raise()
   }
 
   private func lost(_ failure: Reconnector.Failure) {
