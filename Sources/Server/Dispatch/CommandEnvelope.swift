@@ -5,6 +5,9 @@ import ServiceRuntime
 /// A row of `commands` as the message its agent gets: signed with the client's token over the queue's name, so that neither the broker nor
 /// another agent can change, redirect or replay it for somebody else.
 enum CommandEnvelope {
+  /// A longer time to live (milliseconds, some 49 days) is a 406 that closes the publisher's channel (rabbit_misc.erl, `check_expiry`).
+  static let longestExpiration: Int64 = 4_294_967_295
+
   /// Throws a `MessageError` that names the column whose value cannot be sent.
   static func publication(_ row: ClaimedCommand, account: Account, at now: Timestamp) throws -> Publication {
     let parameters: JSONValue
@@ -25,7 +28,10 @@ enum CommandEnvelope {
       body: try WireCoding.encode(command), contentType: "application/json", type: Command.type.rawValue, messageID: row.id)
     message.timestamp = UInt64(clamping: now.seconds)
     message.priority = UInt8(clamping: row.priority)
-    if let expiresAt = row.expiresAt { message.expiration = String(max(1, expiresAt.since(now).milliseconds)) }
+    // One that is later than the broker can count is left to `expires_at`, which agent and sweep heed.
+    if let milliseconds = row.expiresAt?.since(now).milliseconds, milliseconds <= longestExpiration {
+      message.expiration = String(max(1, milliseconds))
+    }
     try message.sign(with: SigningKey(clientToken: account.token), routingKey: row.queue)
     return Publication(message, to: Topology.commandsExchange, routingKey: row.queue)
   }

@@ -190,12 +190,13 @@ extension CommandStore {
     }
   }
 
-  /// Inside a registration's transaction: what lay in the agent's previous queue is to be sent again. Returns how many commands that are.
+  /// Inside a registration's transaction: what lay in the agent's previous queue is to be sent again, and what waits because there was no queue
+  /// need wait no longer. Returns how many commands that are.
   static func requeueForNewGeneration(agentID: String, on connection: Connection) async throws -> Int {
     try await connection.execute(
       """
       UPDATE commands SET status = 'pending', lease_until = NULL, queued_at = NULL, generation = NULL \
-      WHERE agent_id = ? AND status = 'queued'
+      WHERE agent_id = ? AND status IN ('queued', 'pending')
       """, [.text(agentID)]
     ).matchedRows
   }

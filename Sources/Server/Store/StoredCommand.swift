@@ -96,7 +96,9 @@ public struct ClaimedCommand: Sendable, Equatable {
     c.seq, c.id, c.agent_id, c.command_type, c.parameters, c.priority, c.created_at, c.expires_at, c.timeout_seconds, c.attempts, \
     a.client_id, a.queue, a.generation
     """
+}
 
+extension ClaimedCommand {
   init(_ row: Row) throws {
     seq = Int64(try row.int("seq"))
     id = try row.string("id")
