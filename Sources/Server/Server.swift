@@ -90,10 +90,13 @@ public struct Server: Sendable {
   }
 
   private func makeWorker(_ pool: Pool, _ loop: EventLoop, _ context: InboxContext, _ wakeup: Signal) -> Worker {
+    var connection = configuration.broker.connection(named: "spot-optimizer-server consume")
+    // Each of the registrations under way may need a channel of its own (`AgentQueues`).
+    connection.maximumChannels = 64
     let agents = AgentStore(pool, heartbeatTimeout: configuration.heartbeatTimeout)
     let directory = AgentDirectory(agents)
     return Worker(
-      configuration: configuration.broker.connection(named: "spot-optimizer-server consume"), loop: loop,
+      configuration: connection, loop: loop,
       registrations: RegistrationDesk(
         store: agents, directory: directory, dispatchWakeup: wakeup, heartbeatInterval: configuration.heartbeatInterval, context: context),
       heartbeats: HeartbeatDesk(store: agents, directory: directory, context: context),

@@ -37,17 +37,3 @@ enum ServerTopology {
     }
   }
 }
-
-/// The queue of one agent: classic, durable, gone after seven days without a consumer, bound to the commands' exchange by its own name.
-struct AgentQueues: Sendable {
-  let channel: Channel
-
-  /// Declares and binds a queue. It is there when this returns.
-  func declare(_ name: String) async throws(AMQPError) {
-    _ = try await channel.declareQueue(name, arguments: ["x-expires": .int(Topology.agentQueueExpiryMilliseconds)])
-    try await channel.bindQueue(name, to: Topology.commandsExchange, routingKey: name)
-  }
-
-  /// Deletes the queue of an earlier generation; whoever still consumes it is told by the broker.
-  func delete(_ name: String) async throws(AMQPError) { try await channel.deleteQueue(name) }
-}

@@ -14,24 +14,29 @@ final class AgentDirectory: Sendable {
 
   init(_ store: AgentStore) { self.store = store }
 
-  /// The rows of these agents; those that have none are missing in the answer.
-  func lookUp(_ addresses: [AgentAddress]) async throws -> [AgentAddress: AgentStore.Entry] {
-    var found: [AgentAddress: AgentStore.Entry] = [:]
-    found.reserveCapacity(addresses.count)
+  /// The keys of those agents whose row has the id that they say; the others are missing in the answer.
+  ///
+  /// A remembered id that differs from the asked one is looked up again: another worker may have seen the row made anew.
+  func keys(of agents: some Collection<AgentIdentity>) async throws -> [AgentIdentity: Int64] {
+    var found: [AgentIdentity: Int64] = [:]
+    found.reserveCapacity(agents.count)
     let unknown = entries.withLock { entries in
-      addresses.filter { address in
-        guard let entry = entries[address] else { return true }
-        found[address] = entry
+      agents.filter { agent in
+        guard let entry = entries[agent.address], entry.id == agent.id else { return true }
+        found[agent] = entry.key
         return false
       }
     }
     guard !unknown.isEmpty else { return found }
-    let loaded = try await store.directory(unknown)
+    let loaded = try await store.directory(unknown.map(\.address))
     entries.withLock { entries in
       if entries.count + loaded.count > Self.capacity { entries = [:] }
       entries.merge(loaded) { _, new in new }
     }
-    return found.merging(loaded) { _, new in new }
+    for agent in unknown {
+      if let entry = loaded[agent.address], entry.id == agent.id { found[agent] = entry.key }
+    }
+    return found
   }
 
   /// The row is gone or has changed hands.

@@ -2,13 +2,20 @@ import AMQP
 import FleetProtocol
 import ServiceRuntime
 
+/// An agent as a message names it: whose it is, and the id that it says it was given.
+struct AgentIdentity: Hashable, Sendable {
+  let address: AgentAddress
+  let id: String
+}
+
 /// Heartbeats that will be committed together, several of one agent collapsed to the newest: a value that needs no socket.
 struct HeartbeatBatch: Sendable {
-  private(set) var newest: [AgentAddress: Verified<Heartbeat>] = [:]
+  /// By address and id, so that a heartbeat with a wrong id takes no place from a good one.
+  private(set) var newest: [AgentIdentity: Verified<Heartbeat>] = [:]
   private(set) var refused: [Refusal] = []
   private(set) var unusable: [Unusable] = []
-  /// Highest delivery tag in the batch: acknowledging up to it acknowledges all.
-  private(set) var lastTag: UInt64?
+  /// The delivery tags in the batch, which are consecutive: one consumer on a channel of its own, read in order.
+  private(set) var tags: ClosedRange<UInt64>?
   /// Messages taken in, collapsed ones included.
   private(set) var count = 0
 
@@ -16,19 +23,15 @@ struct HeartbeatBatch: Sendable {
 
   mutating func add(_ verdict: Verdict<Heartbeat>) {
     count += 1
+    let tag = verdict.delivery.deliveryTag
+    tags = tags.map { min($0.lowerBound, tag)...max($0.upperBound, tag) } ?? tag...tag
     switch verdict {
     case .accepted(let heartbeat):
-      note(heartbeat.delivery)
-      if let known = newest[heartbeat.address], known.body.sentAt > heartbeat.body.sentAt { return }
-      newest[heartbeat.address] = heartbeat
-    case .refused(let refusal):
-      note(refusal.delivery)
-      refused.append(refusal)
-    case .unusable(let letter):
-      note(letter.delivery)
-      unusable.append(letter)
+      let identity = AgentIdentity(address: heartbeat.address, id: heartbeat.body.agentID)
+      if let known = newest[identity], known.body.sentAt > heartbeat.body.sentAt { return }
+      newest[identity] = heartbeat
+    case .refused(let refusal): refused.append(refusal)
+    case .unusable(let letter): unusable.append(letter)
     }
   }
-
-  private mutating func note(_ delivery: Delivery) { lastTag = max(lastTag ?? 0, delivery.deliveryTag) }
 }

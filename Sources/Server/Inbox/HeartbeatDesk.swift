@@ -32,25 +32,22 @@ struct HeartbeatDesk: Sendable {
   }
 
   private func commit(_ batch: HeartbeatBatch, from queue: InboxQueue<Heartbeat>) async throws {
-    let accepted = Array(batch.newest.values)
+    let keys = try await context.whileDatabaseIsAway { try await directory.keys(of: batch.newest.keys) }
+    let updates = batch.newest.compactMap { identity, heartbeat in keys[identity].map { update(heartbeat, key: $0) } }
+    let outcome = try await context.whileDatabaseIsAway { try await apply(updates) }
     var refused = batch.refused
-    let found = try await context.whileDatabaseIsAway { try await directory.lookUp(accepted.map(\.address)) }
-    var known: [Verified<Heartbeat>] = []
-    for heartbeat in accepted {
-      if found[heartbeat.address]?.id == heartbeat.body.agentID { known.append(heartbeat) } else { refused.append(unknownAgent(heartbeat)) }
+    var letters = batch.unusable
+    for (identity, heartbeat) in batch.newest {
+      guard let key = keys[identity], !outcome.missing.contains(key) else {
+        directory.forget(identity.address)
+        refused.append(unknownAgent(heartbeat))
+        continue
+      }
+      if let reason = outcome.failed[key] { letters.append(Unusable(delivery: heartbeat.delivery, reason: reason)) }
     }
-    let updates = known.compactMap { heartbeat in found[heartbeat.address].map { update(heartbeat, key: $0.key) } }
-    let outcome = try await context.whileDatabaseIsAway { [updates] in try await apply(updates) }
-    for heartbeat in known where found[heartbeat.address].map({ outcome.missing.contains($0.key) }) ?? false {
-      directory.forget(heartbeat.address)
-      refused.append(unknownAgent(heartbeat))
-    }
-    let letters = known.compactMap { heartbeat in
-      found[heartbeat.address].flatMap { outcome.failed[$0.key] }.map { Unusable(delivery: heartbeat.delivery, reason: $0) }
-    }
-    try await queue.settle(refused: refused, unusable: batch.unusable + letters)
-    if let lastTag = batch.lastTag { try await queue.channel.acknowledge(lastTag, multiple: true) }
-    context.logger.debug("Committed \(batch.count) heartbeats of \(known.count) agents")
+    let buried = try await queue.settle(refused: refused, unusable: letters)
+    if let tags = batch.tags { try await queue.acknowledge(tags, except: buried) }
+    context.logger.debug("Committed \(batch.count) heartbeats of \(updates.count) agents")
   }
 
   /// Writes all in one statement; when the database refuses that for one bad value, each by itself, so that no good one is lost.

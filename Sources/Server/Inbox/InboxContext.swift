@@ -28,27 +28,13 @@ struct InboxContext: Sendable {
         agentID: nil, token: refusal.account.map { .expected($0.token) }))
   }
 
-  /// Moves messages to the dead letters, and tries again until the broker has them: they are acknowledged only after.
-  func bury(_ letters: [Unusable]) async throws {
-    var rest = letters
-    var backoff = Backoff(ceiling: .seconds(10))
-    for letter in letters { logger.warning("Dead letter \(letter.delivery.routingKey): \(letter.reason)") }
-    while !rest.isEmpty {
-      let results = await publisher.publish(rest.map { DeadLetter.publication($0.delivery, reason: $0.reason) })
-      rest = zip(rest, results).compactMap { letter, result in if case .failure = result { letter } else { nil } }
-      guard !rest.isEmpty, case .failure(let error) = results.first(where: { if case .failure = $0 { true } else { false } }) else {
-        return
-      }
-      let delay = backoff.nextDelay()
-      logger.error("\(rest.count) dead letters wait for \(Topology.deadExchange): \(error) - retrying in \(delay.shortText)")
-      try await Task.sleep(for: delay)
-    }
-  }
+  /// How long an answer may take to be confirmed: it holds up the acknowledgements of its batch, and its reader waits no half minute.
+  static let replyTimeout = Duration.seconds(5)
 
   /// Sends answers. One that cannot be sent is only logged: the agent asks again.
   func reply(_ publications: [Publication]) async throws {
     guard !publications.isEmpty else { return }
-    for (publication, result) in zip(publications, await publisher.publish(publications)) {
+    for (publication, result) in zip(publications, await publisher.publish(publications, timeout: Self.replyTimeout)) {
       if case .failure(let error) = result {
         logger.debug("Answer to \(publication.message.correlationID ?? "") was not sent: \(error)")
       }

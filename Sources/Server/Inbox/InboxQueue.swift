@@ -9,31 +9,39 @@ import ServiceRuntime
 struct InboxQueue<Body: FleetMessage>: Sendable {
   let kind: MessageKind
   let channel: Channel
-  let consumer: Consumer
   let context: InboxContext
+  private let consumer: Consumer
+  private let burial: Burial
 
   /// Opens a channel on `connection` and consumes the queue of `kind`, holding at most `prefetch` unacknowledged messages.
   init(_ kind: MessageKind, on connection: AMQP.Connection, prefetch: UInt16, context: InboxContext) async throws(AMQPError) {
     self.kind = kind
     self.context = context
+    burial = Burial(context.publisher, logger: context.logger)
     channel = try await connection.openChannel()
     try await channel.setPrefetch(prefetch)
     consumer = try await channel.consume(kind.queue)
   }
 
   /// Reads what is there, at most `limit` messages, verifies it and passes the verdicts on, until the consumer ends or the task is cancelled.
-  func forEachBatch(upTo limit: Int, _ handle: ([Verdict<Body>]) async throws -> Void) async throws {
+  func forEachBatch(
+    upTo limit: Int, isolation: isolated (any Actor)? = #isolation, _ handle: ([Verdict<Body>]) async throws -> Void
+  ) async throws {
     let verifier = Verifier<Body>(kind)
-    while true {
-      let deliveries = try await consumer.nextBatch(upTo: limit)
-      let clients = Set(deliveries.compactMap { Verifier<Body>.clientID(of: $0) })
-      let accounts = try await context.whileDatabaseIsAway { try await context.accounts.accounts(for: clients) }
-      try await handle(deliveries.map { verifier.verdict($0, accounts: accounts) })
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      group.addTask { [burial, channel] in try await burial.run(on: channel) }
+      defer { group.cancelAll() }
+      while true {
+        let deliveries = try await consumer.nextBatch(upTo: limit)
+        let clients = Set(deliveries.compactMap { Verifier<Body>.clientID(of: $0) })
+        let accounts = try await context.whileDatabaseIsAway { try await context.accounts.accounts(for: clients) }
+        try await handle(deliveries.map { verifier.verdict($0, accounts: accounts) })
+      }
     }
   }
 
-  /// Answers refused messages and moves unusable ones to the dead letters. When it returns, both are safe and may be acknowledged.
-  func settle(refused: [Refusal], unusable: [Unusable]) async throws {
+  /// Answers refused messages and hands unusable ones over to be buried; returns the tags of the latter, which are not the caller's to acknowledge.
+  func settle(refused: [Refusal], unusable: [Unusable]) async throws -> Set<UInt64> {
     var letters = unusable
     for refusal in refused {
       await context.report(refusal)
@@ -43,9 +51,25 @@ struct InboxQueue<Body: FleetMessage>: Sendable {
         letters.append(Unusable(delivery: refusal.delivery, reason: "\(refusal.notice.status) \(refusal.notice.error): \(refusal.reason)"))
       }
     }
-    try await context.bury(letters)
+    burial.add(letters)
     let now = context.clock.now()
-    try await context.reply(
-      refused.compactMap { try Reply.publication($0.notice, to: $0.delivery, account: $0.account, at: now) })
+    try await context.reply(refused.compactMap { answer($0, at: now) })
+    return Set(letters.map(\.delivery.deliveryTag))
+  }
+
+  /// Acknowledges a batch of consecutive deliveries but for its dead letters.
+  func acknowledge(_ tags: ClosedRange<UInt64>, except letters: Set<UInt64>) async throws(AMQPError) {
+    for acknowledgement in Acknowledgement.plan(tags, letters: letters, waiting: burial.tags) {
+      try await channel.acknowledge(acknowledgement.tag, multiple: acknowledgement.multiple)
+    }
+  }
+
+  private func answer(_ refusal: Refusal, at now: Timestamp) -> Publication? {
+    do {
+      return try Reply.publication(refusal.notice, to: refusal.delivery, account: refusal.account, at: now)
+    } catch {
+      context.logger.debug("No answer to \(refusal.delivery.routingKey): \(error)")
+      return nil
+    }
   }
 }

@@ -21,7 +21,7 @@ struct RegistrationDesk: Sendable {
   func run(on connection: AMQP.Connection) async throws {
     let inbox = try await InboxQueue<RegistrationRequest>(
       .register, on: connection, prefetch: UInt16(2 * Self.concurrency), context: context)
-    let queues = AgentQueues(channel: try await connection.openChannel())
+    let queues = AgentQueues(on: connection, logger: context.logger)
     try await inbox.forEachBatch(upTo: Self.concurrency) { verdicts in
       try await withThrowingTaskGroup(of: Void.self) { group in
         for verdict in verdicts { group.addTask { try await handle(verdict, inbox, queues) } }
@@ -32,24 +32,20 @@ struct RegistrationDesk: Sendable {
 
   private func handle(_ verdict: Verdict<RegistrationRequest>, _ inbox: InboxQueue<RegistrationRequest>, _ queues: AgentQueues) async throws
   {
-    let delivery: Delivery
+    let letters: Set<UInt64>
     switch verdict {
-    case .accepted(let request):
-      delivery = request.delivery
-      try await register(request, inbox, queues)
-    case .refused(let refusal):
-      delivery = refusal.delivery
-      try await inbox.settle(refused: [refusal], unusable: [])
-    case .unusable(let letter):
-      delivery = letter.delivery
-      try await inbox.settle(refused: [], unusable: [letter])
+    case .accepted(let request): letters = try await register(request, inbox, queues)
+    case .refused(let refusal): letters = try await inbox.settle(refused: [refusal], unusable: [])
+    case .unusable(let letter): letters = try await inbox.settle(refused: [], unusable: [letter])
     }
-    try await inbox.channel.acknowledge(delivery.deliveryTag)
+    guard letters.isEmpty else { return }
+    // By itself: others of the batch are still being worked on.
+    try await inbox.channel.acknowledge(verdict.delivery.deliveryTag)
   }
 
   private func register(
     _ request: Verified<RegistrationRequest>, _ inbox: InboxQueue<RegistrationRequest>, _ queues: AgentQueues
-  ) async throws {
+  ) async throws -> Set<UInt64> {
     guard request.body.logicalAgentID == request.address.logicalAgentID else {
       let problem = MessageError(field: "logical_agent_id", problem: "is not the one of the routing key")
       return try await inbox.settle(
@@ -69,10 +65,17 @@ struct RegistrationDesk: Sendable {
     case .refused(let holder):
       let notice = ErrorNotice(.anotherAgent, messageID: request.messageID)
       let reason = "instance \(holder.instanceID ?? "unknown") has registered as '\(request.address.logicalAgentID)' since and is alive"
-      try await inbox.settle(refused: [refusal(request, notice, reason)], unusable: [])
+      return try await inbox.settle(refused: [refusal(request, notice, reason)], unusable: [])
     case .registered(let agent, let previousQueue):
       directory.forget(request.address)
-      try await queues.declare(agent.queue)
+      do throws(AMQPError) {
+        try await queues.declare(agent.queue)
+      } catch {
+        // The connection is sound, only this queue cannot be used: no reason to stop the worker.
+        guard case .channelClosed = error.kind else { throw error }
+        let letter = Unusable(delivery: request.delivery, reason: "queue \(agent.queue) cannot be used: \(error)")
+        return try await inbox.settle(refused: [], unusable: [letter])
+      }
       if let previousQueue, previousQueue != agent.queue { try await queues.delete(previousQueue) }
       try await answer(request, agent)
       // Commands that waited for this agent can go now.
@@ -80,6 +83,7 @@ struct RegistrationDesk: Sendable {
       context.logger.info(
         "Registered agent \(agent.id) '\(request.address.logicalAgentID)' of client \(request.account.id)"
           + " (instance \(request.body.instanceID), queue \(agent.queue))")
+      return []
     }
   }
 

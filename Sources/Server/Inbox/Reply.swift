@@ -12,13 +12,15 @@ enum Reply {
   static let addressPrefix = Topology.replyToQueue + "."
 
   /// The publication that answers `request`; `nil` when the request names no place for answers.
+  ///
+  /// Throws when nothing can be said to it: an id that no signature can be bound to (control characters, not ASCII) is none of our agents'.
   static func publication(_ body: some FleetMessage, to request: Delivery, account: Account?, at now: Timestamp) throws -> Publication? {
     guard let replyTo = request.message.replyTo, replyTo.hasPrefix(addressPrefix), let requestID = request.message.messageID else {
       return nil
     }
     let type = Swift.type(of: body).type.rawValue
     var message = Message(
-      body: try WireCoding.encode(body), contentType: "application/json", type: type, messageID: "re-\(requestID)", persistent: false)
+      body: try WireCoding.encode(body), contentType: "application/json", type: type, messageID: randomUUID(), persistent: false)
     message.correlationID = requestID
     message.timestamp = UInt64(clamping: now.seconds)
     if let account {

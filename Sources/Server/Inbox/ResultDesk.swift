@@ -17,22 +17,16 @@ struct ResultDesk: Sendable {
     try await inbox.forEachBatch(upTo: Self.batchSize) { verdicts in
       var refused: [Refusal] = []
       var unusable: [Unusable] = []
-      var lastTag: UInt64 = 0
       for verdict in verdicts {
         switch verdict {
-        case .accepted(let result):
-          lastTag = max(lastTag, result.delivery.deliveryTag)
-          if let letter = try await finish(result) { unusable.append(letter) }
-        case .refused(let refusal):
-          lastTag = max(lastTag, refusal.delivery.deliveryTag)
-          refused.append(refusal)
-        case .unusable(let letter):
-          lastTag = max(lastTag, letter.delivery.deliveryTag)
-          unusable.append(letter)
+        case .accepted(let result): if let letter = try await finish(result) { unusable.append(letter) }
+        case .refused(let refusal): refused.append(refusal)
+        case .unusable(let letter): unusable.append(letter)
         }
       }
-      try await inbox.settle(refused: refused, unusable: unusable)
-      try await inbox.channel.acknowledge(lastTag, multiple: true)
+      let letters = try await inbox.settle(refused: refused, unusable: unusable)
+      guard let first = verdicts.first, let last = verdicts.last else { return }
+      try await inbox.acknowledge(first.delivery.deliveryTag...last.delivery.deliveryTag, except: letters)
     }
   }
 
@@ -45,7 +39,8 @@ struct ResultDesk: Sendable {
       case .duplicate: context.logger.debug("Command \(body.commandID) was finished before; the repeated result changes nothing")
       case .unknown: return Unusable(delivery: result.delivery, reason: "agent \(body.agentID) has no command \(body.commandID)")
       }
-    } catch let error as MySQLError {
+    } catch let error where error is MySQLError || error is MessageError {
+      // The latter: an output that is longer when it is written our way (`1e9` becomes ten digits) than a message may be.
       return Unusable(delivery: result.delivery, reason: "\(error)")
     }
     return nil

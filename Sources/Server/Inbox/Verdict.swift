@@ -34,4 +34,13 @@ enum Verdict<Body: FleetMessage>: Sendable {
   case accepted(Verified<Body>)
   case refused(Refusal)
   case unusable(Unusable)
+
+  /// The message that it is about.
+  var delivery: Delivery {
+    switch self {
+    case .accepted(let message): message.delivery
+    case .refused(let refusal): refusal.delivery
+    case .unusable(let letter): letter.delivery
+    }
+  }
 }

@@ -40,6 +40,11 @@ final class Verifier<Body: FleetMessage> {
     guard let account = accounts[address.clientID] else {
       return refused(delivery, .invalidToken, messageID, address, nil, "no client has the id '\(address.clientID)'", authentication: true)
     }
+    // Anybody could sign with no token; the column allows it.
+    guard !account.token.trimmingWhitespace().isEmpty else {
+      return refused(
+        delivery, .invalidToken, messageID, address, account, "client '\(account.id)' has an empty client_token", authentication: true)
+    }
     do {
       try envelope(delivery, messageID).verify(with: try key(of: account))
     } catch {
