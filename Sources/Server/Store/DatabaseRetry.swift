@@ -30,12 +30,23 @@ struct DatabaseRetry: Sendable {
 }
 
 extension MySQLError {
-  /// Whether trying again later may help, because no statement was judged: no connection could be made or kept, or its outcome is not known
-  /// (everything the server writes may be written twice).
+  /// Whether trying again later may help, because it is not the statement's values that were judged: no connection could be made or kept, its
+  /// outcome is not known (everything the server writes may be written twice), or the database takes no writes from anybody now.
   var isDatabaseAway: Bool {
     switch kind {
     case .connect, .connectionLost, .poolTimeout, .unknownOutcome: true
-    default: isRetryable
+    default: isRetryable || (kind == .statement && Self.refusesEverybody.contains(code))
     }
   }
+
+  /// What the server says to every statement, whatever is in it, until a person or a failover has mended it.
+  private static let refusesEverybody: Set<UInt32> = [
+    1021, 1030, 1114,  // the disk is full, or the storage engine fails
+    1036, 1290, 1792, 1836,  // read-only: a replica after a failover, or an operator
+    1037, 1038, 1041,  // out of memory
+    1044, 1142, 1143, 1227,  // the login may not do it
+    1049, 1146, 1932,  // the database or a table is not there
+    1180, 1637,  // COMMIT failed, too many transactions at once
+    1317, 1969, 3024,  // killed, or over its time
+  ]
 }
