@@ -1,7 +1,6 @@
 """The command line of `script/demo`."""
 
 import argparse
-import os
 import shlex
 import signal
 import sys
@@ -24,6 +23,8 @@ Spot Optimizer at work, on this machine and for itself: installs what is missing
 database, the server and three agents, and shows how they register, send heartbeats, run a command, are refused, die and
 come back, and go on while the server is away. Everything listens on loopback only."""
 
+DEFAULT_STATE = building.REPOSITORY / ".local" / "demo"
+
 EPILOG = """\
 examples:
   script/demo                        show everything and stay up until Ctrl-C
@@ -43,12 +44,14 @@ def parse(arguments):
     kind = parser.add_mutually_exclusive_group()
     kind.add_argument("--once", action="store_true", help="end when everything was shown")
     kind.add_argument(
-        "--env", action="store_true", help="print shell lines that export the server's address, a client token, the logins and a PATH with spotctl")
+        "--env", action="store_true",
+        help="print shell lines that export the server's address, a client token, the logins and a PATH with spotctl")
     parser.add_argument(
         "--bin", metavar="DIR", type=Path,
         help="take the programs from this folder, as they are, instead of installing packages and building")
     parser.add_argument(
-        "--state", metavar="DIR", type=Path, default=building.REPOSITORY / ".local" / "demo", help="the demo's folder (default: .local/demo)")
+        "--state", metavar="DIR", type=Path, default=DEFAULT_STATE,
+        help="the demo's folder (default: .local/demo of this repository)")
     return parser.parse_args(arguments)
 
 
@@ -92,16 +95,15 @@ def start(fleet, screen):
 
 def stay(show, screen, options):
     """Until somebody ends it, or a program ends that should not."""
-    own = "" if options.state == building.REPOSITORY / ".local" / "demo" else f" --state {shlex.quote(str(options.state))}"
-    demo = shlex.quote(os.path.relpath(building.REPOSITORY / "script" / "demo"))
+    own = "" if options.state == DEFAULT_STATE else f" --state {shlex.quote(str(show.fleet.state.folder))}"
+    demo = shlex.quote(str(building.REPOSITORY / "script" / "demo"))
     screen.heading("It stays up until you press Ctrl-C. To talk to it, in another terminal:")
     screen.plain(f"""\
   eval "$({demo} --env{own})"
   spotctl agents list
   spotctl commands send demo-1 describe --wait
-  MYSQL_PWD=$DB_PASSWORD mariadb -h "$DB_HOST" -P "$DB_PORT" -u "$DB_USER" "$DB_NAME" -e 'SELECT * FROM system_events'
-  LOGICAL_AGENT_ID=mine AWS_EC2_METADATA_DISABLED=true spot-optimizer-agent
-  less {shlex.quote(os.path.relpath(show.fleet.server_log.path))}
+  MYSQL_PWD=$DB_PASSWORD mariadb -h $DB_HOST -P $DB_PORT -u $DB_USER $DB_NAME
+  less {shlex.quote(str(show.fleet.server_log.path))}
 """)
     while True:
         for name, child in {"server": show.fleet.server, **{name: show.fleet.agents[name] for name in AGENTS}}.items():

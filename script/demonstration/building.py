@@ -2,7 +2,7 @@
 
 import os
 import re
-import subprocess
+import signal
 import time
 from pathlib import Path
 
@@ -32,8 +32,8 @@ def build(children, screen, state):
     """Compiles the programs and returns their folder."""
     cores = len(os.sched_getaffinity(0))
     screen.say(
-        f"swift build: compiling server, agent and spotctl on {cores} core{'s' if cores != 1 else ''}. Without optimization, because "
-        "that is built in half the time and quick enough for three agents. From nothing it takes one to three minutes, later seconds")
+        f"swift build: compiling server, agent and spotctl on {cores} core{'s' if cores != 1 else ''}, without optimization: that is "
+        "built in half the time, and quick enough here. From nothing it takes a minute or two, later seconds")
     started = time.monotonic()
     log = state.logs / "build.log"
     with open(log, "wb"):
@@ -52,15 +52,15 @@ def build(children, screen, state):
 
 
 def environment(state):
-    """The caller's, but for temporary files: they stay in the state folder, also when we are cut off."""
-    return {**os.environ, "TMPDIR": str(state.temporary)}
+    """The caller's, but for temporary files and the compiler's caches: those stay with us, also when we are cut off."""
+    return {**os.environ, "TMPDIR": str(state.temporary), "XDG_CACHE_HOME": str(REPOSITORY / ".build" / "cache")}
 
 
 def follow(children, screen, name, arguments, state, log, doing, cwd="/"):
     """Runs something long, says from time to time that it goes on, and returns its exit code."""
     with open(log, "ab") as output:
         child = children.start(
-            name, arguments, environment(state), cwd=cwd, output=output, on_death="INT", stop_signal=2, grace=30)
+            name, arguments, environment(state), cwd=cwd, output=output, on_death="INT", stop_signal=signal.SIGINT, grace=30)
     reminded = started = time.monotonic()
     while (status := child.wait(0.2)) is None:
         text = f"{doing}, {time.monotonic() - started:.0f} s so far{step(log)}"
@@ -81,5 +81,6 @@ def check(folder):
     """That the programs are there."""
     missing = [program for program in PROGRAMS if not os.access(folder / program, os.X_OK)]
     if missing:
-        raise Failure(f"no {' and no '.join(missing)} in {folder}: give the folder that `swift build --show-bin-path` prints, after a build")
+        raise Failure(
+            f"no {' and no '.join(missing)} in {folder}: give the folder that `swift build --show-bin-path` prints, after a build")
     return folder.resolve()

@@ -18,7 +18,7 @@ class Interrupted(BaseException):
 
 
 class Interrupts:
-    """Turns the first signal into an `Interrupted`; later ones change nothing, because the ending that the first began must not be cut off."""
+    """Turns the first signal into an `Interrupted`. Later ones change nothing: the ending that the first began must not be cut off."""
 
     def __init__(self):
         self._held = 0

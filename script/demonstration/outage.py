@@ -70,7 +70,8 @@ class Outage:
                 self.screen.say(f"heartbeats waiting in {HEARTBEATS_QUEUE}: {depths[-1]}")
         depths.append(self.fleet.queues.depth(HEARTBEATS_QUEUE))
         self.buffered = depths[-1]
-        if any(later <= earlier for earlier, later in zip(depths[:-1], depths[1:-1])) or depths[-1] < len(AGENTS) * OUTAGE_SECONDS / 2:
+        grew = all(earlier < later for earlier, later in zip(depths[:-1], depths[1:-1]))
+        if not grew or depths[-1] < len(AGENTS) * OUTAGE_SECONDS / 2:
             raise NotSeen(f"the depth of {HEARTBEATS_QUEUE} was {', '.join(map(str, depths))}")
         for name, (agent, mark) in agents.items():
             if agent.status() is not None:
@@ -81,7 +82,8 @@ class Outage:
             raise NotSeen(f"the command that was written is {state}, with no server to send it")
         self.show.keep(
             "buffered", f"{self.buffered} heartbeats waiting after {OUTAGE_SECONDS} s, the agents undisturbed",
-            f"{self.buffered} heartbeats wait in the broker, the command waits in the database (pending), and no agent has noticed anything")
+            f"{self.buffered} heartbeats wait in the broker, the command waits in the database (pending), and no agent has "
+            "noticed anything")
 
     def write_command(self):
         agent = self.show.agent_rows()[RECEIVER]["id"]
@@ -109,7 +111,7 @@ class Outage:
         self.show.wait(
             lambda: self.fleet.queues.depth(HEARTBEATS_QUEUE) == 0,
             lambda: f"{self.fleet.queues.depth(HEARTBEATS_QUEUE)} messages wait in {HEARTBEATS_QUEUE}")
-        self.screen.say(f"{HEARTBEATS_QUEUE}: {self.buffered} → 0 within {max(0.1, time.monotonic() - began):.1f} s")
+        self.screen.say(f"{HEARTBEATS_QUEUE}: {self.buffered} → 0, at most {max(0.1, time.monotonic() - began):.1f} s later")
         self.show.wait(
             lambda: all(float(row["age"]) < 3 for row in self.show.agent_rows().values()),
             lambda: f"last heartbeats are {[row['age'] for row in self.show.agent_rows().values()]} s old")
@@ -120,14 +122,15 @@ class Outage:
             self.look_for_offline()
             text = self.fleet.control("list_queues", "--silent", "-p", "spot-optimizer", "name", "messages")
             counts.update((name, int(number)) for name, number in (line.split("\t") for line in text.splitlines()))
-            return not any(counts.get(name) for name in (*WORK_QUEUES, DEAD_LETTERS))
+            return all(counts.get(name) == 0 for name in (*WORK_QUEUES, DEAD_LETTERS))
 
         self.show.wait(all_empty, lambda: f"rabbitmqctl list_queues says {counts}")
         if letters := self.fleet.queues.depth(DEAD_LETTERS):
             raise NotSeen(f"{letters} messages are in {DEAD_LETTERS}")
         self.show.keep(
             "drained", f"{self.buffered} → 0, none unacknowledged, none in {DEAD_LETTERS}",
-            f"rabbitmqctl agrees: nothing waits, nothing is unacknowledged, {DEAD_LETTERS} is empty; every row has a heartbeat of this moment")
+            f"rabbitmqctl agrees: nothing waits, nothing is unacknowledged, {DEAD_LETTERS} is empty. Every row has a heartbeat "
+            "of this moment")
 
     def answered(self):
         self.show.wait(lambda: self.command_state() == "succeeded", lambda: f"it is {self.command_state()}")
@@ -141,8 +144,8 @@ class Outage:
         until = back + HEARTBEAT_TIMEOUT + 2
         if (rest := until - time.monotonic()) > 0:
             self.screen.say(
-                f"nobody was heard for longer than the time-out of {HEARTBEAT_TIMEOUT} s, but it was the server that did not listen. Watching "
-                f"for {rest:.0f} s more whether it calls an agent offline")
+                f"nobody was heard for longer than the time-out of {HEARTBEAT_TIMEOUT} s, but it was the server that did not "
+                f"listen. Watching for {rest:.0f} s more whether it calls an agent offline")
         self.look_for_offline()
         while time.monotonic() < until:
             time.sleep(0.2)
@@ -151,4 +154,4 @@ class Outage:
             raise NotSeen(", ".join(self.offline))
         if line := self.fleet.server_log.find("is offline", mark=mark):
             raise NotSeen(f"the server's log says: {line}")
-        self.show.keep("nobody offline", "looked five times a second, and in the server's log", "all three were online all the time")
+        self.show.keep("nobody offline", "online at every look at the database; the server's log agrees", "all three were online all the time")

@@ -110,7 +110,8 @@ class Show:
             for name in AGENTS:
                 self.fleet.start_agent(name, self.token)
             self.screen.say(
-                f"{', '.join(AGENTS)} are started. Each asks the server for a credential, logs in at the broker with it and registers there")
+                f"{', '.join(AGENTS)} are started. Each asks the server for a credential, logs in at the broker with it and "
+                "registers there")
             told = set()
 
             def all_there():
@@ -145,7 +146,7 @@ class Show:
                 seen.update((name, row["heartbeat"]) for name, row in rows.items() if row["heartbeat"])
                 if time.monotonic() - last_told >= 1:
                     last_told = time.monotonic()
-                    self.screen.say(f"{len(seen)} heartbeats written to the {len(rows)} rows so far, the last one {youngest(rows):.1f} s old")
+                    self.screen.say(f"{len(seen)} heartbeats in the {len(rows)} rows so far, the last one {youngest(rows):.1f} s old")
                 return all(sum(1 for name, _ in seen if name == agent) >= 4 for agent in AGENTS)
 
             self.wait(enough, lambda: f"{len(seen)} heartbeats in the rows")
