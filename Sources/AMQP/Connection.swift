@@ -184,6 +184,8 @@ public actor Connection {
   }
 
   func publish(_ publication: Publication, channel: UInt16) throws(AMQPError) {
+    // The library would cut bodies at a limit that the broker does not know of.
+    guard configuration.inboundFrameAllowance == 0 else { throw AMQPError(.invalid, "this connection only consumes") }
     if let blocked { throw blocked }
     // Before librabbitmq may want to read by itself (see `Transport.publish`); not before each one, which would cost a system call.
     if let transport, lastRead.duration(to: .now) > transport.heartbeat / 4 { readAvailable() }

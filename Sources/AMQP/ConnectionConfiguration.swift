@@ -33,6 +33,13 @@ public struct ConnectionConfiguration: Sendable {
   public var replyTimeout: Duration = .seconds(30)
   /// Largest frame. Its size costs the client memory; 8192 is the least that RabbitMQ 4.1 and later accept.
   public var maximumFrameSize: Int = 131_072
+  /// Bytes by which a frame that arrives may be larger than the negotiated limit, for a connection that only consumes; publishing on one is
+  /// `.invalid`.
+  ///
+  /// RabbitMQ cuts bodies at the limit and headers not, and it adds to headers: a publisher whose headers fill its frame gets them through, with
+  /// direct reply-to written out or a delivery count beside them they are too long for the consumer, whose librabbitmq then ends the connection
+  /// ("invalid AMQP data"), and after it the next one's, for as long as the message is there.
+  public var inboundFrameAllowance: Int = 0
   /// Most channels on the connection.
   public var maximumChannels: Int = 16
   /// Shown by `rabbitmqctl list_connections` and the broker's log.

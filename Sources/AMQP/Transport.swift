@@ -72,6 +72,13 @@ final class Transport {
       handle.state, configuration.virtualHost, Int32(configuration.maximumChannels), Int32(configuration.maximumFrameSize),
       Int32(heartbeat.components.seconds), &properties, configuration.username, configuration.password)
     if let error = Self.loginError(reply, configuration) { throw error }
+    if configuration.inboundFrameAllowance > 0 {
+      // The library's own limit only: the broker goes by what was negotiated in the login.
+      let status = amqp_tune_connection(
+        handle.state, amqp_get_channel_max(handle.state),
+        amqp_get_frame_max(handle.state) + Int32(clamping: configuration.inboundFrameAllowance), Int32(heartbeat.components.seconds))
+      guard status == AMQP_STATUS_OK.rawValue else { throw Self.transportError(status) }
+    }
   }
 
   deinit {

@@ -93,6 +93,8 @@ public struct Server: Sendable {
     var connection = configuration.broker.connection(named: "spot-optimizer-server consume")
     // Each of the registrations under way may need a channel of its own (`AgentQueues`).
     connection.maximumChannels = 64
+    // A reply-to written out and a delivery count are some hundred bytes.
+    connection.inboundFrameAllowance = 16_384
     let agents = AgentStore(pool, heartbeatTimeout: configuration.heartbeatTimeout)
     let directory = AgentDirectory(agents)
     return Worker(

@@ -47,7 +47,7 @@ struct Bench: Sendable {
         await connection.close()
       } catch {
         await connection.close()
-        throw BenchFailure(description: "\(error)\n\(bench.log.lines.suffix(40).joined(separator: "\n"))")
+        throw BenchFailure(description: "\(error)\n\(bench.log.lines.suffix(200).joined(separator: "\n"))")
       }
     }
   }

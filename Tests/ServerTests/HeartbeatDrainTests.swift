@@ -35,9 +35,10 @@ import Testing
 
   static func waitUntilStored(_ agents: [Agent], _ bench: Bench, at end: Timestamp) async throws {
     try await eventually("every agent has its newest heartbeat", timeout: .seconds(60)) {
-      let rows = try await bench.database.sql(
+      let sql =
         "SELECT COUNT(*) AS n FROM agents WHERE monitored_instances = '[\"i-last\"]' AND last_heartbeat_at = FROM_UNIXTIME(\(end.milliseconds) / 1000)"
-      )
+      // The test's own connections may be of before an outage.
+      let rows = try await DatabaseRetry(logger: bench.log.logger).run { try await bench.database.sql(sql) }
       return try rows.first?.int("n") == agents.count
     }
   }
