@@ -59,7 +59,7 @@ struct FrontHandler: Sendable {
   private func health() async -> HTTPResponse {
     await monitor.firstLook()
     let database = monitor.database
-    let broker = monitor.brokerConnection
+    let broker = await monitor.brokerConnection
     var body: [String: JSONValue] = [
       "timestamp": .string(parts.clock.now().iso8601), "version": .string(programVersion),
       "database": .string(database == .connected ? "connected" : "disconnected"),

@@ -50,8 +50,9 @@ final class HealthMonitor: Sendable {
 
   /// The state of the database as last seen.
   var database: State { Self.current(databaseState) }
-  /// The state of the broker as last seen.
-  var brokerConnection: State { Self.current(brokerState) }
+  /// The state of the broker now: the process knows it without asking anybody, so an agent that starts right after the server is not told
+  /// what was true a second ago.
+  var brokerConnection: State { get async { await lookAtBroker() } }
 
   /// Waits, at most as long as a look may take, until both were looked at once.
   func firstLook() async {
