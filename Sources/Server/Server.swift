@@ -116,10 +116,16 @@ extension Server {
       brokers: configuration.agentBrokers, virtualHost: configuration.broker.virtualHost, lifetime: configuration.credentialLifetime,
       heartbeatInterval: configuration.heartbeatInterval)
     let desk = try CredentialDesk(keysDirectory: configuration.keysDirectory, terms: terms, logger: logger)
-    let front = try Front(
-      HTTPServerConfiguration(address: configuration.httpHost, port: configuration.httpPort),
-      Front.Parts(
-        pool: pool, credentials: desk, authFailures: authFailures, clock: clock, broker: { await publisher.state }, logger: logger))
+    let parts = Front.Parts(
+      pool: pool, credentials: desk, authFailures: authFailures, clock: clock, broker: { await publisher.state }, logger: logger)
+    let front: Front
+    do throws(HTTPServerError) {
+      front = try Front(HTTPServerConfiguration(address: configuration.httpHost, port: configuration.httpPort), parts)
+    } catch {
+      throw ConfigurationError(
+        name: "HTTP_PORT", problem: "is \(configuration.httpPort) and HTTP_HOST '\(printable(configuration.httpHost))': \(error)",
+        remedy: "HTTP_HOST and HTTP_PORT say where the front listens")
+    }
     logger.info("Listening on http://\(configuration.httpHost):\(front.port)")
     return front
   }

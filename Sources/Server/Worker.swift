@@ -19,7 +19,7 @@ struct Worker: Sendable {
     try await Reconnector(ceiling: .seconds(10)).run(
       connect: { try await AMQP.Connection.open(configuration, on: loop) },
       onFailure: { failure in
-        logger.error("Consuming connection to \(configuration.displayAddress): \(failure.error) - retrying in \(failure.delay.shortText)")
+        logger.error(BrokerFailure.line("Consuming", configuration, failure))
       },
       work: { connection, healthy in
         let channel = try await connection.openChannel()

@@ -89,7 +89,7 @@ public actor Publisher {
     channel = nil
     blocked = nil
     away = failure.error as? AMQPError ?? AMQPError(.closed, "\(failure.error)")
-    logger.error("Publishing connection to \(configuration.displayAddress): \(failure.error) - retrying in \(failure.delay.shortText)")
+    logger.error(BrokerFailure.line("Publishing", configuration, failure))
   }
 
   private func flowChanged(_ flow: Flow) {
