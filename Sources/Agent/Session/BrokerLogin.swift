@@ -31,7 +31,19 @@ struct BrokerLogin: Sendable {
     } catch let error as AMQPError where error.kind == .loginRefused {
       context.log.warning("\(context.name): \(error); asking the server for a new credential")
       guard try await renew() else { throw error }
+      return try await openWithNewCredential()
+    }
+  }
+
+  /// A credential that comes straight from the server and is refused is nothing that a repetition mends.
+  private func openWithNewCredential() async throws -> Connection {
+    do {
       return try await openAny()
+    } catch let error as AMQPError where error.kind == .loginRefused {
+      throw AMQPError(
+        .loginRefused,
+        "\(error.message) - the broker refuses a credential that the server has just signed: see that it has the plugin "
+          + "rabbitmq_auth_backend_oauth2 enabled and the public key that belongs to the server's signing key")
     }
   }
 
