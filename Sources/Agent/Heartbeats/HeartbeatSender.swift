@@ -15,12 +15,12 @@ struct HeartbeatSender: Sendable {
   /// Sends until the channel is gone or the task is cancelled.
   func run() async throws {
     while true {
-      let registration = try await context.membership.first { $0.registration }
+      let registration = try await context.membership.first { $0.voice }
       let interval = context.settings.heartbeatInterval ?? .seconds(registration.heartbeatIntervalSeconds)
       let due = context.heartbeats.withLock { $0.next(interval: interval, now: .now, chance: Double.random(in: 0..<1)) }
       try await Task.sleep(until: due, clock: .continuous)
       // It may have changed, or gone, while this task slept.
-      guard let current = context.membership.value.registration else { continue }
+      guard let current = context.membership.value.voice else { continue }
       let isSent = try await publisher.publishPatiently(.heartbeat, agentID: current.agentID, givesUpAfterThree: true) {
         // An agent that stops is not online any more, whichever of its last heartbeats comes last.
         heartbeat(context.stop.value ? .offline : .online, current)
@@ -32,7 +32,7 @@ struct HeartbeatSender: Sendable {
 
   /// The last heartbeat of a process that stops.
   func sayFarewell() async {
-    guard let registration = context.membership.value.registration else { return }
+    guard let registration = context.membership.value.voice else { return }
     do {
       try await publisher.publish(
         heartbeat(.offline, registration), .heartbeat, agentID: registration.agentID, timeout: context.timings.farewellTimeout)

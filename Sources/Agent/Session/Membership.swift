@@ -12,6 +12,7 @@ struct Membership: Sendable, Equatable {
   /// Whether the agent was ever registered: until then it is starting, and a failure ends it.
   private(set) var hasBegun = false
   private var queueIsGone = false
+  private var isSuperseded = false
   private var requestedAt: Timestamp?
 
   init(sessionID: String) { self.sessionID = sessionID }
@@ -20,6 +21,9 @@ struct Membership: Sendable, Equatable {
   var agentID: String? { registration?.agentID }
   /// The queue to consume; `nil` while there is none.
   var queue: String? { queueIsGone ? nil : registration?.queue }
+  /// The registration in whose name the agent sends heartbeats; `nil` also while another process has the name: heartbeats of two would
+  /// overwrite each other, and would keep the name taken when the other one is gone.
+  var voice: RegistrationReply? { isSuperseded ? nil : registration }
   /// Whether the next thing to do is to register.
   var needsRegistration: Bool { queue == nil }
 
@@ -34,11 +38,15 @@ struct Membership: Sendable, Equatable {
   /// The request was refused: the next one is another.
   mutating func refused() { requestedAt = nil }
 
+  /// Another process has registered under this name and is alive.
+  mutating func superseded() { isSuperseded = true }
+
   /// The server has the agent.
   mutating func registered(_ reply: RegistrationReply) {
     registration = reply
     hasBegun = true
     queueIsGone = false
+    isSuperseded = false
     requestedAt = nil
   }
 

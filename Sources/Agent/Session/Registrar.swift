@@ -42,6 +42,7 @@ struct Registrar: Sendable {
       case .refused(let notice, let isSigned):
         failure = .refused(.amqp, code: notice.status, response: ResponseText.of(notice))
         if notice.status == ErrorStatus.anotherAgent.code {
+          context.membership.update { $0.superseded() }
           try await waitForConflict(operation, failure)
           continue
         }

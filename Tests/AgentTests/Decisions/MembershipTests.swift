@@ -39,6 +39,18 @@ import Testing
     #expect(membership.queue == "agent.c.a.2")
   }
 
+  @Test func anAgentWhoseNameAnotherProcessHasIsSilentUntilItIsRegisteredAgain() {
+    var membership = Membership(sessionID: "s")
+    membership.registered(reply())
+    #expect(membership.voice == reply())
+    membership.queueLost()
+    #expect(membership.voice == reply(), "a lost queue alone leaves it its heartbeats")
+    membership.superseded()
+    #expect(membership.voice == nil && membership.needsRegistration && membership.agentID == "id")
+    membership.registered(reply(3))
+    #expect(membership.voice == reply(3))
+  }
+
   @Test func anAgentThatIsForgottenHasNoIdAndIsNotStarting() {
     var membership = Membership(sessionID: "s")
     membership.registered(reply())
