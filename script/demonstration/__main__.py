@@ -62,7 +62,7 @@ def print_environment(state):
         return 3
     variables = state.published()
     if variables is None:
-        print("script/demo: the demo is not up yet (or is ending). Try again when it says that the server is up", file=sys.stderr)
+        print("script/demo: the demo is not up yet (or is ending). Try again in some seconds", file=sys.stderr)
         return 3
     for name, value in variables.items():
         if name != "PROGRAMS":
@@ -130,8 +130,12 @@ def present(options, state, children, screen, fleet_made):
     fleet_made(fleet)
     fleet.stop_services()  # Of a demo that was killed.
     show = start(fleet, screen)
-    show.run()
-    Outage(show).run()
+    try:
+        show.run()
+        Outage(show).run()
+    except (Failure, Unanswered):
+        show.summary()
+        raise
     show.summary()
     if not show.is_complete:
         screen.plain(f"\nNot everything was seen. The programs' logs are in {state.logs}")
@@ -145,20 +149,24 @@ def present(options, state, children, screen, fleet_made):
 
 def run(options, state):
     """Takes the folder, presents, and ends everything whatever happened."""
+    interrupts = Interrupts()
+    interrupts.install()
     if (holder := state.take()) is not None:
         print(
             f"script/demo: another demo (process {holder}) runs in {state.folder}. Talk to it with `script/demo --env`, or end it first",
             file=sys.stderr)
         return 3
-    interrupts = Interrupts()
     children = Children(interrupts)
     screen = Screen()
     fleets = []
     failure = None
     status = 1
-    interrupts.install()
     try:
-        status = present(options, state, children, screen, fleets.append)
+        try:
+            status = present(options, state, children, screen, fleets.append)
+        finally:
+            # A signal in this very moment is caught below; from here on there is none.
+            interrupts.ignore()
     except Interrupted as interrupt:
         status = 128 + interrupt.number
         failure = f"interrupted ({interrupt})"
@@ -167,7 +175,6 @@ def run(options, state):
     except (Failure, Unanswered, OSError) as problem:
         failure = str(problem)
     finally:
-        interrupts.ignore()
         status = end(state, children, screen, fleets, failure, status)
     return status
 
@@ -204,6 +211,9 @@ def main():
     except Failure as failure:
         print(f"script/demo: {failure}", file=sys.stderr)
         return 1
+    except Interrupted as interrupt:
+        # Before anything was started.
+        return 128 + interrupt.number
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import contextlib
 import time
 
-from localservices.processes import wait_until
+from localservices.processes import Failure, wait_until
 
 from .evidence import Unanswered, quoted
 from .fleet import HEARTBEAT_INTERVAL, HEARTBEAT_TIMEOUT
@@ -63,7 +63,7 @@ class Show:
         """A part that ends with `self.keep(name, …)`, or did not keep its promise."""
         try:
             yield
-        except (NotSeen, Unanswered) as problem:
+        except (NotSeen, Unanswered, Failure) as problem:
             self.failures[name] = str(problem)
             self.screen.missed(f"not seen: {PROMISES[name]}: {problem}")
 
@@ -87,14 +87,23 @@ class Show:
         """The agents' rows by name."""
         rows = self.fleet.database.rows(
             "SELECT logical_agent_id, id, status, generation, queue, last_heartbeat_at, "
-            "TIMESTAMPDIFF(MICROSECOND, last_heartbeat_at, NOW(3)) / 1e6 "
+            "COALESCE(TIMESTAMPDIFF(MICROSECOND, last_heartbeat_at, NOW(3)) / 1e6, 1e9) "
             f"FROM agents WHERE client_id = {quoted(self.client_id)} AND registered_at IS NOT NULL ORDER BY logical_agent_id")
         names = ("id", "status", "generation", "queue", "heartbeat", "age")
         return {row[0]: dict(zip(names, row[1:])) for row in rows}
 
+    def row(self, name):
+        """One agent's row."""
+        row = self.agent_rows().get(name)
+        if row is None:
+            raise NotSeen(f"{name} has no row in the database")
+        return row
+
     def not_online(self):
         """Names and states of those that the database does not have as online."""
-        return [f"{name} is {row['status']}" for name, row in self.agent_rows().items() if row["status"] != "online"]
+        rows = self.agent_rows()
+        states = {name: rows[name]["status"] if name in rows else "unknown" for name in AGENTS}
+        return [f"{name} is {state}" for name, state in states.items() if state != "online"]
 
     def wait(self, condition, problem, seconds=PATIENCE):
         """Waits for it; NotSeen with what `problem` says then."""
@@ -165,7 +174,7 @@ class Show:
             latencies = []
             for name in AGENTS:
                 self.screen.command(f"spotctl commands send {name} ping --wait")
-                agent = self.agent_rows()[name]["id"]
+                agent = self.row(name)["id"]
                 latency, resolution = self.measured_ping(name, agent)
                 latencies.append(latency)
                 self.screen.say(f"{name} answered {latency:.0f} ms after the command was committed (looked every {resolution:.0f} ms)")
@@ -240,23 +249,19 @@ class Show:
     def crash(self):
         """An agent dies without a word, is noticed by its silence, and comes back as itself."""
         self.screen.heading("5. An agent dies, and comes back")
-        before = self.agent_rows().get(VICTIM)
+        before = None
         with self.promise("offline"):
-            if before is None:
-                raise NotSeen(f"{VICTIM} never registered")
+            before = self.row(VICTIM)
             victim = self.fleet.agents[VICTIM]
             victim.kill()
             self.fleet.discard(victim)
             self.screen.say(
                 f"{VICTIM} is killed (SIGKILL), so it can tell nobody. The server calls an agent offline after "
                 f"{HEARTBEAT_TIMEOUT} s of silence here (shortened for this demo; 120 s unless configured otherwise)")
-            self.wait(
-                lambda: self.agent_rows()[VICTIM]["status"] == "offline", lambda: f"its row says {self.agent_rows()[VICTIM]['status']}")
-            rows = self.agent_rows()
-            silence = float(rows[VICTIM]["age"])
-            others = [name for name in AGENTS if name != VICTIM and rows[name]["status"] != "online"]
-            if others:
-                raise NotSeen(f"{', '.join(others)} went offline, too")
+            self.wait(lambda: self.row(VICTIM)["status"] == "offline", lambda: f"its row says {self.row(VICTIM)['status']}")
+            silence = float(self.row(VICTIM)["age"])
+            if len(down := self.not_online()) != 1:
+                raise NotSeen(f"not only {VICTIM} went offline: {', '.join(down)}")
             if silence < HEARTBEAT_TIMEOUT:
                 raise NotSeen(f"it was called offline {silence} s after its last heartbeat, before the time-out")
             self.keep(
@@ -270,12 +275,12 @@ class Show:
             self.screen.say(f"{VICTIM} is started again")
 
             def is_back():
-                row = self.agent_rows()[VICTIM]
+                row = self.row(VICTIM)
                 return row["status"] == "online" and int(row["generation"]) > int(before["generation"])
 
-            self.wait(is_back, lambda: f"its row is {self.agent_rows()[VICTIM]}")
+            self.wait(is_back, lambda: f"its row is {self.row(VICTIM)}")
             took = time.monotonic() - started
-            row = self.agent_rows()[VICTIM]
+            row = self.row(VICTIM)
             if row["id"] != before["id"]:
                 raise NotSeen(f"it has a new row, {row['id']} instead of {before['id']}")
             self.keep(
@@ -285,4 +290,4 @@ class Show:
 
 def youngest(rows):
     """The age of the newest heartbeat, in seconds."""
-    return min((float(row["age"]) for row in rows.values() if row["age"] is not None), default=float("nan"))
+    return min((float(row["age"]) for row in rows.values()), default=float("nan"))
