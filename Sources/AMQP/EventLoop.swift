@@ -21,6 +21,10 @@ public final class EventLoop: SerialExecutor {
     var stopped = false
   }
 
+  /// librabbitmq before 0.14 decodes nested header tables by recursion without a limit, some 200 bytes a level. A frame of 128 KiB holds over
+  /// 20,000 levels, and whoever may publish one must not be able to end the process; this is ten times what they take.
+  private static let stackSize = 64 << 20
+
   private let state = Lock(State())
   private let epoll: Int32
   private let wake: Int32
@@ -35,7 +39,7 @@ public final class EventLoop: SerialExecutor {
       // A counter that is already zero (EAGAIN) only means that somebody else was faster.
       _ = read(wake, &count, 8)
     }
-    startThread(name: name) { [self] in run() }
+    startThread(name: name, stackSize: Self.stackSize) { [self] in run() }
   }
 
   /// Ends the thread once the jobs that were enqueued have run. Idempotent; from any thread.

@@ -3,9 +3,8 @@ import Glibc
 
 /// Starts a detached thread that blocks every signal (signals belong to `Signals`) and runs `body`.
 ///
-/// Every thread of the program that is not Swift's own is made here. Stack: 1 MiB, more than librabbitmq needs for the
-/// deepest header table it accepts in a frame of 128 KiB.
-public func startThread(name: String, _ body: @escaping @Sendable () -> Void) {
+/// Every thread of the program that is not Swift's own is made here. `stackSize` is in bytes; of a stack only what is used takes memory.
+public func startThread(name: String, stackSize: Int = 1 << 20, _ body: @escaping @Sendable () -> Void) {
   final class Box {
     let name: String
     let body: @Sendable () -> Void
@@ -18,7 +17,7 @@ public func startThread(name: String, _ body: @escaping @Sendable () -> Void) {
   pthread_attr_init(&attributes)
   defer { pthread_attr_destroy(&attributes) }
   pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
-  pthread_attr_setstacksize(&attributes, 1 << 20)
+  pthread_attr_setstacksize(&attributes, stackSize)
 
   var everySignal = sigset_t()
   var before = sigset_t()
