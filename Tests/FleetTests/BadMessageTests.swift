@@ -55,6 +55,7 @@ import Testing
         try await eventually("\(queue) is empty") { try await fleet.depth(of: queue) == 0 }
       }
       #expect(server.program.exitStatus == nil && server.program.count("Worker is consuming from") == 1)
+      try await eventually("the log tells of each") { server.program.count("Dead letter ") >= bad.count }
       #expect(server.program.count("Dead letter ") == bad.count)
       let reasons = try await fleet.withChannel { channel in
         let consumer = try await channel.consume(Topology.deadLettersQueue, noAck: true)

@@ -303,6 +303,12 @@ extension Program {
   /// How many lines contain `text`.
   func count(_ text: String) -> Int { lines.count { $0.contains(text) } }
 
+  /// The same, after the first has arrived: what a program wrote reaches us a moment later than what it did.
+  func countOnceSeen(_ text: String) async throws -> Int {
+    _ = try await waitForLine(containing: text)
+    return count(text)
+  }
+
   /// Sends SIGTERM and waits for exit 0, which it must reach within five seconds.
   func stopInGoodOrder(by signal: Int32 = SIGTERM) async throws -> (status: TestSupport.ExitStatus, took: Duration) {
     let start = ContinuousClock.now
