@@ -25,13 +25,16 @@ let package = Package(
     .target(name: "HTTP", dependencies: ["CMicroHTTPD", "CCurl", "CLinux", "ServiceRuntime"]),
     .target(name: "FleetProtocol", dependencies: ["CCrypto", "ServiceRuntime"]),
 
-    .target(name: "Agent", dependencies: ["AMQP", "HTTP", "FleetProtocol", "ServiceRuntime"]),
-    .target(name: "Server", dependencies: ["AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime"]),
+    .target(name: "SignedMessages", dependencies: ["AMQP", "FleetProtocol"]),
+
+    .target(name: "Agent", dependencies: ["AMQP", "HTTP", "FleetProtocol", "ServiceRuntime", "SignedMessages"]),
+    .target(name: "Server", dependencies: ["AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "SignedMessages"]),
 
     .executableTarget(name: "spot-optimizer-agent", dependencies: ["Agent", "ServiceRuntime"]),
     .executableTarget(name: "spot-optimizer-server", dependencies: ["Server", "ServiceRuntime"]),
     .executableTarget(name: "spotctl", dependencies: ["Server", "AMQP", "MySQL", "FleetProtocol", "ServiceRuntime"]),
-    .executableTarget(name: "FleetBench", dependencies: ["Agent", "Server", "AMQP", "MySQL", "FleetProtocol", "ServiceRuntime"]),
+    .executableTarget(
+      name: "FleetBench", dependencies: ["Agent", "Server", "AMQP", "MySQL", "FleetProtocol", "ServiceRuntime", "SignedMessages"]),
 
     // What the suites share: one private broker and database a suite (`broker/local`), programs started and read line by line.
     .target(name: "TestSupport", dependencies: ["ServiceRuntime"], path: "Tests/TestSupport"),
@@ -40,11 +43,14 @@ let package = Package(
     .testTarget(name: "MySQLTests", dependencies: ["MySQL", "ServiceRuntime", "TestSupport"]),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "ServiceRuntime", "TestSupport"]),
     .testTarget(name: "FleetProtocolTests", dependencies: ["FleetProtocol", "ServiceRuntime", "TestSupport"]),
-    .testTarget(name: "AgentTests", dependencies: ["Agent", "AMQP", "FleetProtocol", "HTTP", "ServiceRuntime", "TestSupport"]),
-    .testTarget(name: "ServerTests", dependencies: ["Server", "AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "TestSupport"]),
+    .testTarget(
+      name: "AgentTests", dependencies: ["Agent", "AMQP", "FleetProtocol", "HTTP", "ServiceRuntime", "SignedMessages", "TestSupport"]),
+    .testTarget(
+      name: "ServerTests",
+      dependencies: ["Server", "AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "SignedMessages", "TestSupport"]),
     .testTarget(
       name: "FleetTests",
-      dependencies: ["Server", "spotctl", "AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "TestSupport"]),
+      dependencies: ["Server", "spotctl", "AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "SignedMessages", "TestSupport"]),
   ],
   swiftLanguageModes: [.v6]
 )

@@ -1,6 +1,7 @@
 import AMQP
 import FleetProtocol
 import ServiceRuntime
+import SignedMessages
 
 /// Heartbeats of a fleet as they pile up while no worker runs: every agent in turn, thirty seconds apart, the newest just now.
 struct HeartbeatBacklog: Sendable {
@@ -115,7 +116,7 @@ struct HeartbeatTemplate: Sendable {
     message.userID = login
     message.appID = "fleet-bench/\(programVersion)"
     message.replyTo = Topology.replyToQueue
-    try message.seal(with: key, routingKey: routingKey)
+    try message.sign(with: key, routingKey: routingKey)
     return Publication(message, to: Topology.inboxExchange, routingKey: routingKey)
   }
 
@@ -125,27 +126,5 @@ struct HeartbeatTemplate: Sendable {
       throw BenchError("a heartbeat shows no agent_id")
     }
     return range.lowerBound
-  }
-}
-
-extension Message {
-  /// Puts the signature over what the message is now into its headers, as agents and servers do. Type, id and timestamp must be set.
-  mutating func seal(with key: SigningKey, routingKey: String) throws(SignatureError) {
-    let envelope = try SignedEnvelope(
-      signing: body, type: type ?? "", messageID: messageID ?? "", timestamp: Int64(clamping: timestamp ?? 0), routingKey: routingKey,
-      with: key)
-    headers[SignedEnvelope.signatureHeader] = .text(envelope.signature)
-    headers[SignedEnvelope.versionHeader] = .int(envelope.version)
-  }
-
-  /// Returns if the message was signed with this key for this routing key.
-  func verifySeal(with key: SigningKey, routingKey: String) throws(SignatureError) {
-    guard case .text(let signature)? = headers[SignedEnvelope.signatureHeader],
-      case .int(let version)? = headers[SignedEnvelope.versionHeader]
-    else { throw .notHexadecimal }
-    try SignedEnvelope(
-      type: type ?? "", messageID: messageID ?? "", timestamp: Int64(clamping: timestamp ?? 0), routingKey: routingKey, body: body,
-      signature: signature, version: version
-    ).verify(with: key)
   }
 }

@@ -2,6 +2,7 @@ import AMQP
 import FleetProtocol
 import Server
 import ServiceRuntime
+import SignedMessages
 
 /// How simulated agents log in: each with a credential of its own, signed with the server's key.
 struct AgentLogins: Sendable {
@@ -72,7 +73,7 @@ struct SimulatedAgent: Sendable {
       let notice = try WireCoding.decode(ErrorNotice.self, from: answer.body)
       throw BenchError("the server refused the registration of \(address.logicalAgentID): \(notice.status) \(notice.error)")
     }
-    try answer.verifySeal(with: key, routingKey: SignedEnvelope.replyRoutingKey(to: requestID))
+    try answer.verifySignature(with: key, routingKey: SignedEnvelope.replyRoutingKey(to: requestID))
     return try WireCoding.decode(RegistrationReply.self, from: answer.body)
   }
 
@@ -81,7 +82,7 @@ struct SimulatedAgent: Sendable {
     let key = try SigningKey(clientToken: token)
     while true {
       for delivery in try await commands.nextBatch() {
-        try delivery.message.verifySeal(with: key, routingKey: registration.queue)
+        try delivery.message.verifySignature(with: key, routingKey: registration.queue)
         let command = try WireCoding.decode(Command.self, from: delivery.message.body)
         handle(command)
         let now = Timestamp.now()
@@ -102,7 +103,7 @@ struct SimulatedAgent: Sendable {
     message.userID = address.username
     message.appID = "fleet-bench/\(programVersion)"
     message.replyTo = Topology.replyToQueue
-    try message.seal(with: key, routingKey: routingKey)
+    try message.sign(with: key, routingKey: routingKey)
     try await channel.publish(Publication(message, to: Topology.inboxExchange, routingKey: routingKey))
     return message.messageID ?? ""
   }

@@ -93,6 +93,8 @@ public struct SignedEnvelope: Sendable, Equatable {
 
 /// Why a message is not authentic, or cannot be signed.
 public enum SignatureError: Error, Sendable, Equatable, CustomStringConvertible {
+  /// The message lacks a part of what is signed (its name), or has it in another type.
+  case missing(String)
   /// The header `signature-version` names a version that is not known.
   case unknownVersion(Int64)
   /// The header `signature` is not 64 lower-case hexadecimal digits.
@@ -107,6 +109,7 @@ public enum SignatureError: Error, Sendable, Equatable, CustomStringConvertible 
   /// One line for a log.
   public var description: String {
     switch self {
+    case .missing(let part): "\(part) is missing or of the wrong type"
     case .unknownVersion(let version): "signature-version is \(version); only \(SignedEnvelope.currentVersion) is known"
     case .notHexadecimal: "signature is not 64 lower-case hexadecimal digits"
     case .mismatch: "signature does not match: another client token, or changed on the way"

@@ -3,6 +3,7 @@ import FleetProtocol
 import Foundation
 import MySQL
 import ServiceRuntime
+import SignedMessages
 
 /// Agents that exist as rows only and whose messages the test writes itself, with the signature an agent would make: many more messages
 /// than processes could send.
@@ -52,11 +53,7 @@ final class Crowd: Sendable {
   func publication(_ body: [UInt8], routingKey: String, type: String = "heartbeat", key: SigningKey? = nil) throws -> Publication {
     var message = Message(body: body, contentType: "application/json", type: type, messageID: UUID().uuidString)
     message.timestamp = UInt64(Timestamp.now().seconds)
-    let envelope = try SignedEnvelope(
-      signing: body, type: type, messageID: message.messageID ?? "", timestamp: Int64(message.timestamp ?? 0), routingKey: routingKey,
-      with: try key ?? SigningKey(clientToken: fleet.token))
-    message.headers[SignedEnvelope.signatureHeader] = .text(envelope.signature)
-    message.headers[SignedEnvelope.versionHeader] = .int(envelope.version)
+    try message.sign(with: try key ?? SigningKey(clientToken: fleet.token), routingKey: routingKey)
     return Publication(message, to: Topology.inboxExchange, routingKey: routingKey)
   }
 

@@ -1,5 +1,6 @@
 import FleetProtocol
 import ServiceRuntime
+import SignedMessages
 
 @testable import AMQP
 @testable import Server

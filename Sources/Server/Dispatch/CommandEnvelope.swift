@@ -1,6 +1,7 @@
 import AMQP
 import FleetProtocol
 import ServiceRuntime
+import SignedMessages
 
 /// A row of `commands` as the message its agent gets: signed with the client's token over the queue's name, so that neither the broker nor
 /// another agent can change, redirect or replay it for somebody else.

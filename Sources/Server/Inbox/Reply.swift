@@ -1,6 +1,7 @@
 import AMQP
 import FleetProtocol
 import ServiceRuntime
+import SignedMessages
 
 /// An answer over direct reply-to, signed with the client's token and bound to the request by its id.
 ///
@@ -27,16 +28,5 @@ enum Reply {
       try message.sign(with: SigningKey(clientToken: account.token), routingKey: SignedEnvelope.replyRoutingKey(to: requestID))
     }
     return Publication(message, to: "", routingKey: replyTo, mandatory: false)
-  }
-}
-
-extension Message {
-  /// Puts the signature over what the message is now into its headers. Type, id and timestamp must be set.
-  mutating func sign(with key: SigningKey, routingKey: String) throws(SignatureError) {
-    let envelope = try SignedEnvelope(
-      signing: body, type: type ?? "", messageID: messageID ?? "", timestamp: Int64(clamping: timestamp ?? 0), routingKey: routingKey,
-      with: key)
-    headers[SignedEnvelope.signatureHeader] = .text(envelope.signature)
-    headers[SignedEnvelope.versionHeader] = .int(envelope.version)
   }
 }

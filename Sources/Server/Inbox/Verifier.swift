@@ -1,6 +1,7 @@
 import AMQP
 import FleetProtocol
 import ServiceRuntime
+import SignedMessages
 
 /// Decides what becomes of a message from the wire: a pure decision, given the accounts.
 ///
@@ -46,7 +47,7 @@ final class Verifier<Body: FleetMessage> {
         delivery, .invalidToken, messageID, address, account, "client '\(account.id)' has an empty client_token", authentication: true)
     }
     do {
-      try envelope(delivery, messageID).verify(with: try key(of: account))
+      try delivery.message.verifySignature(with: try key(of: account), routingKey: delivery.routingKey)
     } catch {
       return refused(delivery, .invalidToken, messageID, address, account, "\(error)", authentication: true)
     }
@@ -62,21 +63,6 @@ final class Verifier<Body: FleetMessage> {
           notice: ErrorNotice(error, messageID: messageID), delivery: delivery, address: address, account: account, reason: "\(error)",
           isAuthentication: false))
     }
-  }
-
-  private func envelope(_ delivery: Delivery, _ messageID: String) throws(MissingHeader) -> SignedEnvelope {
-    let message = delivery.message
-    guard case .text(let signature) = message.headers[SignedEnvelope.signatureHeader] else { throw MissingHeader("header 'signature'") }
-    guard case .int(let version) = message.headers[SignedEnvelope.versionHeader] else { throw MissingHeader("header 'signature-version'") }
-    guard let timestamp = message.timestamp.flatMap({ Int64(exactly: $0) }) else { throw MissingHeader("property 'timestamp'") }
-    return SignedEnvelope(
-      type: message.type ?? "", messageID: messageID, timestamp: timestamp, routingKey: delivery.routingKey, body: message.body,
-      signature: signature, version: version)
-  }
-
-  private struct MissingHeader: Error, CustomStringConvertible {
-    let description: String
-    init(_ name: String) { description = "\(name) is missing or of the wrong type" }
   }
 
   private func key(of account: Account) throws(CryptoError) -> SigningKey {

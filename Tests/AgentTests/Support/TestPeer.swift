@@ -3,6 +3,7 @@ import FleetProtocol
 import Foundation
 import HTTP
 import ServiceRuntime
+import SignedMessages
 import TestSupport
 
 /// The server as far as an agent sees it, over a real broker and a real HTTP server: it gives out credentials that the broker checks,
@@ -185,13 +186,7 @@ actor TestPeer {
   private(set) var problems: [String] = []
 
   private func verify(_ message: Message, routingKey: String) throws {
-    guard case .text(let signature)? = message.headers[SignedEnvelope.signatureHeader],
-      case .int(let version)? = message.headers[SignedEnvelope.versionHeader]
-    else { throw MessageError(field: "headers", problem: "hold no signature") }
-    try SignedEnvelope(
-      type: message.type ?? "", messageID: message.messageID ?? "", timestamp: Int64(message.timestamp ?? 0), routingKey: routingKey,
-      body: message.body, signature: signature, version: version
-    ).verify(with: SigningKey(clientToken: token))
+    try message.verifySignature(with: SigningKey(clientToken: token), routingKey: routingKey)
   }
 
   private func answerRegistration(_ message: Message, _ address: AgentAddress) async throws {
@@ -233,12 +228,7 @@ actor TestPeer {
     var message = Message(
       body: try WireCoding.encode(body), contentType: "application/json", type: Body.type.rawValue, messageID: messageID)
     message.timestamp = UInt64(now.seconds)
-    let envelope = try SignedEnvelope(
-      signing: message.body, type: Body.type.rawValue, messageID: messageID, timestamp: Int64(message.timestamp ?? 0),
-      routingKey: routingKey,
-      with: SigningKey(clientToken: token))
-    message.headers[SignedEnvelope.signatureHeader] = .text(envelope.signature)
-    message.headers[SignedEnvelope.versionHeader] = .int(envelope.version)
+    try message.sign(with: SigningKey(clientToken: token), routingKey: routingKey)
     return message
   }
 
