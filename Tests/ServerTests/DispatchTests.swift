@@ -101,6 +101,31 @@ import Testing
     }
   }
 
+  @Test func keepsTheCommandsOfADisabledClientUntilItIsEnabled() async throws {
+    // The server starts after the client was disabled, so that it remembers no active account.
+    try await Bench.run(withoutServer: true) { bench in
+      try await bench.client("c1")
+      let declaring = try await bench.peer.channel()
+      try await ServerTopology.declare(on: declaring)
+      let agent = try await bench.database.register("a1")
+      let queue = try #require(agent.queue)
+      _ = try await declaring.declareQueue(queue)
+      try await declaring.bindQueue(queue, to: Topology.commandsExchange, routingKey: queue)
+      try await bench.database.sql("UPDATE clients SET is_active = 0 WHERE id = 'c1'")
+      let id = try await bench.database.commands.insert(agentID: agent.id, commandType: "ping")
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { try await bench.runServer() }
+        try await eventually("the row says why it waits") { try await status(id, bench).error?.contains("is disabled") == true }
+        #expect(try await status(id, bench).status == .pending)
+        try await bench.database.sql("UPDATE clients SET is_active = 1 WHERE id = 'c1'")
+        let consumer = try await bench.peer.consume(queue)
+        #expect(try await bench.peer.read(1, from: consumer)[0].message.messageID == id)
+        bench.stopServers()
+        try await group.waitForAll()
+      }
+    }
+  }
+
   @Test func sendsAgainWhatADispatcherThatDiedHadClaimed() async throws {
     try await Bench.run { bench in
       try await bench.client("c1")

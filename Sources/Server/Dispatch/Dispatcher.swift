@@ -17,6 +17,8 @@ struct Dispatcher: Sendable {
   static let lease = Duration.seconds(60)
   /// When a command whose agent has no queue is tried again, unless the agent registers before.
   static let retryWithoutQueue = Duration.seconds(60)
+  /// When a command of a client that was disabled is tried again: its result would be refused.
+  static let retryOfDisabledClient = Duration.seconds(10)
   /// When a command that the broker did not take is tried again.
   static let retryAfterFailure = Duration.seconds(2)
 
@@ -69,6 +71,10 @@ struct Dispatcher: Sendable {
         try await close(row, "client '\(row.clientID)' does not exist", database)
         continue
       }
+      guard account.isActive else {
+        try await wait(row, Self.retryOfDisabledClient, "client '\(row.clientID)' is disabled", database)
+        continue
+      }
       do {
         sendable.append((row, try CommandEnvelope.publication(row, account: account, at: clock.now())))
       } catch {
@@ -96,8 +102,12 @@ struct Dispatcher: Sendable {
     case .invalid: return try await close(row, error.message, database)
     default: delay = Self.retryAfterFailure
     }
-    logger.warning("Command \(row.id) for agent \(row.agentID) waits: \(error) - retrying in \(delay.shortText)")
-    try await database.run { try await store.release(row.seq, after: delay, error: error.message) }
+    try await wait(row, delay, error.message, database)
+  }
+
+  private func wait(_ row: ClaimedCommand, _ delay: Duration, _ reason: String, _ database: DatabaseRetry) async throws {
+    logger.warning("Command \(row.id) for agent \(row.agentID) waits: \(reason) - retrying in \(delay.shortText)")
+    try await database.run { try await store.release(row.seq, after: delay, error: reason) }
   }
 
   private func close(_ row: ClaimedCommand, _ reason: String, _ database: DatabaseRetry) async throws {
