@@ -9,7 +9,7 @@ public struct Command: FleetMessage {
   public var id: String
   /// The agent it is meant for; any other refuses it.
   public var agentID: String
-  /// What to run: `ping`, `describe`, or the name of a file in the agent's commands folder.
+  /// What to run: `ping` or `describe`; an agent that does not know it answers `failed`.
   public var commandType: String
   /// Its arguments: an object, empty when the field is absent.
   public var parameters: JSONValue

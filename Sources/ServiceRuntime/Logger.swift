@@ -56,19 +56,20 @@ public func printable(_ text: String) -> String {
   return result
 }
 
-/// Writes all of `text` to a descriptor, going on after partial writes and interruptions; gives up silently when the other end
-/// is gone, because there is nobody left to tell.
-public func writeFully(_ text: String, to descriptor: Int32) {
+/// Writes all of `text` to a descriptor, going on after partial writes and interruptions. `false` when it could not, with the reason in `errno`.
+@discardableResult
+public func writeFully(_ text: String, to descriptor: Int32) -> Bool {
   var text = text
-  text.withUTF8 { bytes in
+  return text.withUTF8 { bytes in
     var offset = 0
     while offset < bytes.count {
       let written = Glibc.write(descriptor, bytes.baseAddress! + offset, bytes.count - offset)
       if written < 0 {
         if errno == EINTR { continue }
-        return
+        return false
       }
       offset += written
     }
+    return true
   }
 }

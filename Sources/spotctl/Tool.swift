@@ -83,7 +83,7 @@ struct Tool {
     case let error as ConfigurationError: return Failure(.usage, "\(error)")
     case let error as MySQLError:
       if [.connect, .connectionLost, .unknownOutcome, .poolTimeout].contains(error.kind) {
-        return Failure(.cannotReach, "\(error) (where it is, say DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME)")
+        return Failure(.cannotReach, "\(error) (check DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME)")
       }
       // No such table, no such column.
       if [1146, 1054].contains(error.code) { return Failure(.failed, "\(error); bring the tables up to date with: spotctl migrate") }

@@ -84,6 +84,17 @@ import Testing
     }
   }
 
+  @Test func aResultThatCannotBeWrittenIsAFailure() async throws {
+    try await withDesk { desk in
+      for json in ["", "--json"] {
+        let program = try await Program.tool(
+          "/bin/sh", ["-c", "exec \"$0\" clients list $1 >/dev/full", try Program.path(of: "spotctl"), json], environment: desk.environment)
+        #expect(try await program.waitForExit() == .exited(1))
+        #expect(program.output.contains("the result could not be written: [Errno 28] No space left on device"))
+      }
+    }
+  }
+
   @Test func anAgentIsFoundByIdOrByItsNameWhereThatIsClear() async throws {
     try await withDesk { desk in
       for id in ["test", "other"] { _ = try await ClientStore(desk.pool).create(id: id, name: "Client \(id)", email: nil) }

@@ -134,6 +134,9 @@ import Testing
       #expect(bench.log.count("Worker is consuming") == 1, "nothing of it broke the worker")
       let line = try #require(bench.log.lines.first { $0.contains("attempt - token: not ") })
       #expect(!line.contains(BenchMessage.token))
+      // The guide has operators search for these words.
+      #expect(
+        bench.log.lines.contains { $0.contains("Invalid client token attempt - token: not ") && $0.contains("(signature does not match") })
     }
   }
 

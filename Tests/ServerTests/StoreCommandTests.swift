@@ -112,6 +112,7 @@ import Testing
       let row = try #require(try await database.commands.find(id: id))
       #expect(row.status == .succeeded && row.output == "{\"pong\":true}" && row.error == nil && row.parameters == "{\"x\":1}")
       #expect(row.startedAt == at && row.finishedAt == at)
+      #expect(row.queuedAt == at, "a result that overtakes the mark says when it was in the queue at the latest")
       // Marking it queued afterwards must not bring it back.
       #expect(try await database.commands.claim(limit: 1, lease: .seconds(1)).isEmpty)
     }

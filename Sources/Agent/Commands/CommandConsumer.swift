@@ -146,7 +146,8 @@ struct CommandConsumer: Sendable {
     result.finishedAt = context.clock.now()
     let outcome = result.error.map { "failed: \($0)" } ?? "succeeded"
     context.log.info(
-      "\(context.name) finished the command \(command.id) (\(command.commandType)) in \(began.duration(to: .now)): \(outcome)")
+      "\(context.name) finished the command \(command.id) (\(command.commandType)) in \(began.duration(to: .now).milliseconds) ms: \(outcome)"
+    )
     return result
   }
 

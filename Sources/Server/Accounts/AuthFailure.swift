@@ -22,6 +22,8 @@ public struct AuthFailure: Sendable, Equatable {
   public var status: Int
   /// The words of the refusal: `Invalid client token`.
   public var reason: String
+  /// What exactly was found, beyond those words; `nil` when there is no more to say.
+  public var detail: String?
   /// Who is counted: an address, or a message's routing key.
   public var source: String
   /// What was asked for: the path of a request, or a message's routing key.
@@ -36,10 +38,11 @@ public struct AuthFailure: Sendable, Equatable {
   /// A failure; see the properties. The endpoint is the source unless it is given.
   public init(
     status: Int, reason: String, source: String, endpoint: String? = nil, clientID: String? = nil, agentID: String? = nil,
-    token: TokenShown? = nil
+    token: TokenShown? = nil, detail: String? = nil
   ) {
     self.status = status
     self.reason = reason
+    self.detail = detail
     self.source = source
     self.endpoint = endpoint ?? source
     self.clientID = clientID
@@ -48,5 +51,7 @@ public struct AuthFailure: Sendable, Equatable {
   }
 
   /// `Invalid client token attempt - token: abc12345...xyz9, endpoint: /api/…`: the line that operators search for.
-  var line: String { "\(reason) attempt - token: \(token?.text ?? "(none)"), endpoint: \(endpoint)" }
+  var line: String {
+    "\(reason) attempt - token: \(token?.text ?? "(none)"), endpoint: \(endpoint)" + (detail.map { " (\($0))" } ?? "")
+  }
 }

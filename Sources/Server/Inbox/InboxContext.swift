@@ -22,10 +22,13 @@ struct InboxContext: Sendable {
       logger.warning("Refused \(refusal.delivery.routingKey): \(refusal.notice.error): \(refusal.reason)")
       return
     }
+    // The signature was made with a token that we do not know; only of a client that is disabled it is the right one.
+    let isMismatch = refusal.notice.status == ErrorStatus.invalidToken.code
     await authFailures.record(
       AuthFailure(
-        status: refusal.notice.status, reason: refusal.reason, source: refusal.delivery.routingKey, clientID: refusal.address.clientID,
-        agentID: nil, token: refusal.account.map { .expected($0.token) }))
+        status: refusal.notice.status, reason: refusal.notice.error, source: refusal.delivery.routingKey,
+        clientID: refusal.address.clientID,
+        agentID: nil, token: refusal.account.map { isMismatch ? .expected($0.token) : .given($0.token) }, detail: refusal.reason))
   }
 
   /// How long an answer may take to be confirmed: it holds up the acknowledgements of its batch, and its reader waits no half minute.

@@ -173,14 +173,16 @@ extension CommandStore {
     if let value = result.output { output = .text(String(decoding: try WireCoding.encodeJSON(value), as: UTF8.self)) }
     let values: [Value] = [
       .text(result.status.rawValue), output, Value(result.error), .timestamp(result.startedAt.storable),
-      .timestamp(result.finishedAt.storable), .text(result.commandID), .text(result.agentID),
+      .timestamp(result.finishedAt.storable), .timestamp(result.startedAt.storable), .text(result.commandID), .text(result.agentID),
       .text(address.clientID), .text(address.logicalAgentID),
     ]
+    // A quick agent's result comes before the mark that its command is queued: it was in the queue when it started, at the latest.
     return try await pool.withConnection { connection in
       let updated = try await connection.execute(
         """
         UPDATE commands SET status = ?, output = ?, error = ?, started_at = LEAST(CAST(? AS DATETIME(3)), NOW(3)), \
-        finished_at = LEAST(CAST(? AS DATETIME(3)), NOW(3)), lease_until = NULL \
+        finished_at = LEAST(CAST(? AS DATETIME(3)), NOW(3)), lease_until = NULL, \
+        queued_at = COALESCE(queued_at, LEAST(CAST(? AS DATETIME(3)), NOW(3))) \
         WHERE id = ? AND agent_id = ? AND \(Self.isTheirs) AND status NOT IN ('succeeded', 'failed', 'timed_out', 'cancelled')
         """, values)
       if updated.matchedRows > 0 { return .accepted }

@@ -42,7 +42,7 @@ extension CommandSpec {
     CommandSpec(
       action: .commandsSend, path: ["commands", "send"], summary: "Write a command for an agent and wake the dispatchers.",
       arguments: [
-        agent, Argument(name: "NAME", help: "What to run: ping, describe, or a file of the agent's commands folder."),
+        agent, Argument(name: "NAME", help: "What to run: ping or describe."),
         Argument(name: "JSON", help: "The command's parameters: a JSON object.", isOptional: true),
       ],
       options: [
@@ -54,7 +54,7 @@ extension CommandSpec {
         client, json,
       ],
       examples: [
-        "spotctl commands send web-1 ping --wait", "spotctl commands send web-1 switch '{\"target_mode\":\"spot\"}' --priority 75",
+        "spotctl commands send web-1 ping --wait", "spotctl commands send web-1 ping '{}' --priority 75",
         "spotctl commands send web-1 describe --wait --timeout 5 --json",
       ]),
     CommandSpec(

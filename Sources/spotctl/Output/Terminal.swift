@@ -9,14 +9,25 @@ struct Terminal: Sendable {
 
   /// Prints a list.
   func show(_ records: [Record], empty: String) throws {
-    writeFully(isJSON ? try Rendering.json(records) : Rendering.table(records, empty: empty), to: STDOUT_FILENO)
+    try print(isJSON ? try Rendering.json(records) : Rendering.table(records, empty: empty))
   }
 
   /// Prints one row.
   func show(_ record: Record) throws {
-    writeFully(isJSON ? try Rendering.json([record]) : Rendering.detail(record), to: STDOUT_FILENO)
+    try print(isJSON ? try Rendering.json([record]) : Rendering.detail(record))
+  }
+
+  /// A result that did not arrive whole is a failure: a full disk must not look like success.
+  private func print(_ text: String) throws {
+    guard !writeFully(text, to: STDOUT_FILENO) else { return }
+    throw OutputError(description: "the result could not be written: [Errno \(errno)] \(String(cString: strerror(errno)))")
   }
 
   /// Says something to the person that is no result, on standard error, where it disturbs no pipe.
   func remark(_ text: String) { writeFully("spotctl: \(text)\n", to: STDERR_FILENO) }
+}
+
+/// Standard output took no more.
+struct OutputError: Error, CustomStringConvertible {
+  let description: String
 }
