@@ -9,7 +9,7 @@ case .help:
   writeFully("\(Arguments.usage)\n", to: STDOUT_FILENO)
   exit(AgentExit.stopped.rawValue)
 case .version:
-  writeFully("spot-optimizer-agent \(AgentVersion.current)\n", to: STDOUT_FILENO)
+  writeFully("spot-optimizer-agent \(programVersion)\n", to: STDOUT_FILENO)
   exit(AgentExit.stopped.rawValue)
 case .unknown(let argument):
   writeFully("spot-optimizer-agent: unknown argument '\(printable(argument))'\n\n\(Arguments.usage)\n", to: STDERR_FILENO)

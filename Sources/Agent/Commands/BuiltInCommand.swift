@@ -26,7 +26,7 @@ enum BuiltInCommand: String, CaseIterable, Sendable {
     func text(_ value: String?) -> JSONValue { value.map(JSONValue.string) ?? .null }
     return [
       "agent_id": text(membership.agentID), "logical_agent_id": .string(context.logicalAgentID), "client_id": .string(credential.clientID),
-      "agent_version": .string(AgentVersion.current), "hostname": .string(context.hostname), "session_id": .string(membership.sessionID),
+      "agent_version": .string(programVersion), "hostname": .string(context.hostname), "session_id": .string(membership.sessionID),
       "queue": text(membership.queue), "generation": membership.registration.map { .int(Int64($0.generation)) } ?? .null,
       "server_url": .string(context.settings.serverURL.description), "brokers": .array(credential.brokers.map(JSONValue.string)),
       "credential_expires_at": .string(credential.expiresAt.iso8601),

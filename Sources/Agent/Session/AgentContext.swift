@@ -42,7 +42,7 @@ final class AgentContext: Sendable {
     self.logicalAgentID = logicalAgentID
     self.credentials = credentials
     self.stop = stop
-    membership = Observed(Membership(sessionID: UUIDText.random()))
+    membership = Observed(Membership(sessionID: randomUUID()))
   }
 
   /// The agent's name in log lines.

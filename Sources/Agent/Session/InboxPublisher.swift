@@ -28,7 +28,7 @@ struct InboxPublisher: Sendable {
   ///
   /// Throws an `AMQPError` when the broker did not take it, another error when it cannot be written at all.
   func publish<Body: FleetMessage>(
-    _ body: Body, _ kind: MessageKind, messageID: String = UUIDText.random(), agentID: String?, timeout: Duration? = nil
+    _ body: Body, _ kind: MessageKind, messageID: String = randomUUID(), agentID: String?, timeout: Duration? = nil
   ) async throws {
     let routingKey = endpoint.address.routingKey(kind)
     var message = Message(

@@ -57,5 +57,5 @@ struct Membership: Sendable, Equatable {
   mutating func forgotten() { registration = nil }
 
   /// The client token belongs to another client now: another agent's life begins under the same process.
-  mutating func moved() { self = Membership(sessionID: UUIDText.random()) }
+  mutating func moved() { self = Membership(sessionID: randomUUID()) }
 }

@@ -59,7 +59,7 @@ struct Registrar: Sendable {
   private func attempt(_ messageIDs: inout Set<String>) async throws -> Outcome {
     try await publisher.waitUntilUnblocked()
     let sentAt = context.membership.update { $0.request(now: context.clock.now()) }
-    let messageID = UUIDText.random()
+    let messageID = randomUUID()
     messageIDs.insert(messageID)
     let asked = ContinuousClock.now
     let answers = replies.expect(answersTo: messageIDs)
@@ -141,7 +141,7 @@ struct Registrar: Sendable {
       logicalAgentID: context.logicalAgentID, hostname: context.hostname,
       instanceID: instance.instanceID ?? String(decoding: context.hostname.utf8.prefix(MessageLimits.identifierBytes), as: UTF8.self),
       instanceType: instance.instanceType ?? "unknown", region: context.settings.region ?? instance.region ?? "unknown",
-      az: instance.availabilityZone ?? "unknown", amiID: instance.imageID, agentVersion: AgentVersion.current, mode: instance.mode,
+      az: instance.availabilityZone ?? "unknown", amiID: instance.imageID, agentVersion: programVersion, mode: instance.mode,
       privateIP: instance.privateAddress, publicIP: instance.publicAddress, sessionID: membership.sessionID,
       generation: membership.registration?.generation, sentAt: sentAt)
   }

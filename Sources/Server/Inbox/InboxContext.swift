@@ -2,7 +2,7 @@ import AMQP
 import FleetProtocol
 import ServiceRuntime
 
-/// What every part of the inbox needs: the accounts, the clock, the way back to agents, the dead letters and the log.
+/// What every part of the inbox needs: the accounts, the clock, the way back to agents and the log.
 struct InboxContext: Sendable {
   let accounts: AccountCache
   let authFailures: AuthFailureRecorder

@@ -33,7 +33,7 @@ struct InboxQueue<Body: FleetMessage>: Sendable {
       defer { group.cancelAll() }
       while true {
         let deliveries = try await consumer.nextBatch(upTo: limit)
-        let clients = Set(deliveries.compactMap { Verifier<Body>.clientID(of: $0) })
+        let clients = Set(deliveries.compactMap { verifier.clientID(of: $0) })
         let accounts = try await context.whileDatabaseIsAway { try await context.accounts.accounts(for: clients) }
         try await handle(deliveries.map { verifier.verdict($0, accounts: accounts) })
       }

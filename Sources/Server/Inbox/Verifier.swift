@@ -12,21 +12,34 @@ final class Verifier<Body: FleetMessage> {
   /// More clients than this at once start the contexts afresh; each is some hundred bytes.
   static var mostKeys: Int { 20_000 }
 
+  /// More routing keys than this at once start their memory afresh; each is some 200 bytes.
+  static var mostAddresses: Int { 100_000 }
+
   private let kind: MessageKind
   private var keys: [String: SigningKey] = [:]
+  /// What was parsed before: a fleet's routing keys come again with every heartbeat.
+  private var parsed: [String: (kind: MessageKind, address: AgentAddress)] = [:]
 
   init(_ kind: MessageKind) { self.kind = kind }
 
   /// The client whose account `verdict` needs; `nil` when the routing key names none.
-  static func clientID(of delivery: Delivery) -> String? {
+  func clientID(of delivery: Delivery) -> String? {
     // What cannot be parsed gets its verdict without an account.
-    try? AgentAddress.parse(routingKey: delivery.routingKey).address.clientID
+    try? parse(delivery.routingKey).address.clientID
+  }
+
+  private func parse(_ routingKey: String) throws(MessageError) -> (kind: MessageKind, address: AgentAddress) {
+    if let known = parsed[routingKey] { return known }
+    let result = try AgentAddress.parse(routingKey: routingKey)
+    if parsed.count >= Self.mostAddresses { parsed = [:] }
+    parsed[routingKey] = result
+    return result
   }
 
   func verdict(_ delivery: Delivery, accounts: [String: Account]) -> Verdict<Body> {
     let address: AgentAddress
     do throws(MessageError) {
-      let parsed = try AgentAddress.parse(routingKey: delivery.routingKey)
+      let parsed = try parse(delivery.routingKey)
       guard parsed.kind == kind else {
         return unusable(delivery, "this version of the server has no use for messages of kind '\(parsed.kind.rawValue)'")
       }

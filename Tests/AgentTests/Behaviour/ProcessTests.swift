@@ -273,7 +273,7 @@ extension AgentBehaviour {
       }
       try await withProgram(Self.program, ["--version"]) { program in
         try await expectEnd(program, .exited(0))
-        #expect(program.lines == ["spot-optimizer-agent \(AgentVersion.current)"])
+        #expect(program.lines == ["spot-optimizer-agent \(programVersion)"])
       }
     }
 

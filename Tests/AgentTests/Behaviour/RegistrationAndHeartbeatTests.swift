@@ -18,7 +18,7 @@ extension AgentBehaviour {
           try await eventually("two heartbeats") { await peer.heartbeats.count >= 2 }
           let registration = try #require(await peer.registrations.first)
           #expect(registration.body.logicalAgentID == hostName() && registration.body.hostname == hostName())
-          #expect(registration.body.agentVersion == AgentVersion.current && registration.body.generation == nil)
+          #expect(registration.body.agentVersion == programVersion && registration.body.generation == nil)
           #expect(registration.message.userID == (try await peer.address.username))
           #expect(registration.message.replyTo?.hasPrefix(Topology.replyToQueue) == true && registration.message.persistent)
           let heartbeat = try #require(await peer.heartbeats.first)
