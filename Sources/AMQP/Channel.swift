@@ -134,6 +134,17 @@ public actor Channel {
     }
   }
 
+  /// Removes a binding; one that is not there is no error (RabbitMQ since 3.2).
+  public func unbindQueue(_ queue: String, from exchange: String, routingKey: String) async throws(AMQPError) {
+    _ = try await request(AMQP_QUEUE_UNBIND_METHOD) { pool throws(AMQPError) in
+      var arguments = amqp_queue_unbind_t()
+      arguments.queue = try shortString(queue, "queue", &pool)
+      arguments.exchange = try shortString(exchange, "exchange", &pool)
+      arguments.routing_key = try shortString(routingKey, "routing key", &pool)
+      return arguments
+    }
+  }
+
   // MARK: Requests
 
   /// Sends a method and waits for its reply; replies come in the order of the requests.

@@ -127,7 +127,7 @@ actor CommandBenchmark: Benchmark {
     let store = CommandStore(pool)
     var latencies = Latencies()
     for _ in 0..<count {
-      let id = try await store.insert(agentID: agentID, commandType: "ping")
+      let id = try await store.insert(CommandDraft(agentID: agentID, clientID: nil, commandType: "ping"))
       let written = ContinuousClock.now
       try await wakeups.publish(DispatchWakeup.publication())
       let stored = try await finish(of: id, store, deadline: written + Self.limit)

@@ -23,6 +23,9 @@ public struct AgentConfiguration: WireMessage {
   /// Hours to stay in a pool at least.
   public var minPoolDurationHours = 2
 
+  /// The greatest version of a configuration (`agents.config_version`).
+  public static let greatestVersion = 4_294_967_295
+
   /// The defaults.
   public init() {}
 

@@ -9,7 +9,7 @@ public struct Command: FleetMessage {
   public var id: String
   /// The agent it is meant for; any other refuses it.
   public var agentID: String
-  /// What to run: `ping` or `describe`; an agent that does not know it answers `failed`.
+  /// What to run: `ping`, `describe`, `configure`, or the name of a file in the agent's commands folder.
   public var commandType: String
   /// Its arguments: an object, empty when the field is absent.
   public var parameters: JSONValue
@@ -19,13 +19,18 @@ public struct Command: FleetMessage {
   public var createdAt: Timestamp
   /// After this the agent must not start it.
   public var expiresAt: Timestamp?
-  /// How long it may run, in seconds.
+  /// How long it may run, in seconds; `defaultTimeoutSeconds` when it is absent.
   public var timeoutSeconds: Int?
+  /// Whether its output is to be published while it runs (`CommandOutput`): somebody follows it.
+  public var streamsOutput: Bool
+
+  /// How long a command may run that says nothing else.
+  public static let defaultTimeoutSeconds = 60
 
   /// A command; see the properties.
   public init(
     id: String, agentID: String, commandType: String, parameters: JSONValue = .object([:]), priority: Int = CommandPriority.normal,
-    createdAt: Timestamp, expiresAt: Timestamp? = nil, timeoutSeconds: Int? = nil
+    createdAt: Timestamp, expiresAt: Timestamp? = nil, timeoutSeconds: Int? = nil, streamsOutput: Bool = false
   ) {
     self.id = id
     self.agentID = agentID
@@ -35,9 +40,10 @@ public struct Command: FleetMessage {
     self.createdAt = createdAt
     self.expiresAt = expiresAt
     self.timeoutSeconds = timeoutSeconds
+    self.streamsOutput = streamsOutput
   }
 
-  /// Decodes; absent or null `parameters` are an empty object.
+  /// Decodes; absent or null `parameters` are an empty object, an absent `stream_output` is false.
   public init(from decoder: any Decoder) throws {
     let fields = try decoder.container(keyedBy: CodingKeys.self)
     id = try fields.decode(String.self, forKey: .id)
@@ -48,6 +54,7 @@ public struct Command: FleetMessage {
     createdAt = try fields.decode(Timestamp.self, forKey: .createdAt)
     expiresAt = try fields.decodeIfPresent(Timestamp.self, forKey: .expiresAt)
     timeoutSeconds = try fields.decodeIfPresent(Int.self, forKey: .timeoutSeconds)
+    streamsOutput = try fields.decodeIfPresent(Bool.self, forKey: .streamsOutput) ?? false
   }
 
   /// Lengths and ranges; parameters must be an object.
@@ -68,6 +75,7 @@ public struct Command: FleetMessage {
     case createdAt = "created_at"
     case expiresAt = "expires_at"
     case timeoutSeconds = "timeout_seconds"
+    case streamsOutput = "stream_output"
   }
 }
 
@@ -83,8 +91,23 @@ public enum CommandPriority {
   public static let normal = 25
   /// Scheduled work.
   public static let scheduled = 10
-  /// What a command may carry: a queue's priorities are one byte.
+  /// What a command may carry.
   public static let range = 0...255
+
+  /// The place of a priority in an agent's queue (`Topology.queuePriorities`): RabbitMQ keeps a queue of its own for every level, so there are as
+  /// few as the priorities in use. A number in between goes with the next lower one; 0 is the lowest, `cancellationLevel` overtakes all.
+  public static func level(of priority: Int) -> UInt8 {
+    switch priority {
+    case ..<normal: 0
+    case ..<urgent: 1
+    case ..<override: 2
+    case ..<critical: 3
+    default: 4
+    }
+  }
+
+  /// The level of a `CommandCancellation`: above every command.
+  public static let cancellationLevel: UInt8 = 5
 }
 
 /// Where a command stands (`commands.status`).

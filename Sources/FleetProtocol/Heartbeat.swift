@@ -21,13 +21,15 @@ public struct Heartbeat: FleetMessage {
   public var az: String?
   /// The generation of the queue the agent consumes.
   public var generation: Int
+  /// The version of the configuration the agent works by, when it has one from the server.
+  public var configVersion: Int?
   /// When the agent sent it, by its clock.
   public var sentAt: Timestamp
 
   /// A heartbeat; see the properties.
   public init(
     agentID: String, status: AgentStatus, monitoredInstances: [String] = [], instanceID: String? = nil, instanceType: String? = nil,
-    mode: InstanceMode? = nil, az: String? = nil, generation: Int, sentAt: Timestamp
+    mode: InstanceMode? = nil, az: String? = nil, generation: Int, configVersion: Int? = nil, sentAt: Timestamp
   ) {
     self.agentID = agentID
     self.status = status
@@ -37,6 +39,7 @@ public struct Heartbeat: FleetMessage {
     self.mode = mode
     self.az = az
     self.generation = generation
+    self.configVersion = configVersion
     self.sentAt = sentAt
   }
 
@@ -51,6 +54,7 @@ public struct Heartbeat: FleetMessage {
     try MessageLimits.text(instanceType, "instance_type", most: MessageLimits.wordBytes)
     try MessageLimits.text(az, "az", most: MessageLimits.wordBytes)
     try MessageLimits.number(generation, "generation", in: 1...AgentAddress.greatestGeneration)
+    try MessageLimits.number(configVersion, "config_version", in: 0...AgentConfiguration.greatestVersion)
   }
 
   enum CodingKeys: String, CodingKey {
@@ -60,6 +64,7 @@ public struct Heartbeat: FleetMessage {
     case instanceID = "instance_id"
     case instanceType = "instance_type"
     case mode, az, generation
+    case configVersion = "config_version"
     case sentAt = "sent_at"
   }
 }

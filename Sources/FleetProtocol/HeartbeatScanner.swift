@@ -27,6 +27,7 @@ struct HeartbeatScanner {
     var mode: InstanceMode?
     var az: String?
     var generation: Int?
+    var configVersion: Int?
     var sentAt: Timestamp?
     guard take(UInt8(ascii: "{")) else { return nil }
     repeat {
@@ -65,6 +66,10 @@ struct HeartbeatScanner {
         bit = 128
         generation = number()
         if generation == nil { return nil }
+      case .configVersion:
+        bit = 512
+        configVersion = number()
+        if configVersion == nil, !null() { return nil }
       case .sentAt:
         bit = 256
         sentAt = text().flatMap { $0.utf8.dropFirst(10).first == UInt8(ascii: "T") ? Timestamp(text: $0) : nil }
@@ -78,8 +83,7 @@ struct HeartbeatScanner {
     guard index == bytes.count, let agentID, let status, let instances, let generation, let sentAt else { return nil }
     return Heartbeat(
       agentID: agentID, status: status, monitoredInstances: instances, instanceID: instanceID, instanceType: instanceType, mode: mode,
-      az: az,
-      generation: generation, sentAt: sentAt)
+      az: az, generation: generation, configVersion: configVersion, sentAt: sentAt)
   }
 
   private mutating func skipSpace() {

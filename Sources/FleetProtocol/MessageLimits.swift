@@ -1,7 +1,19 @@
 /// Limits of what a message may hold. Texts are measured in bytes of UTF-8.
 public enum MessageLimits {
-  /// A whole body.
+  /// A whole body, but for a result's.
   public static let bodyBytes = 256 * 1024
+  /// The body of a result.
+  public static let resultBodyBytes = 2 * 1024 * 1024
+  /// A command's output as it is kept: standard output and standard error together.
+  public static let outputBytes = 1024 * 1024
+  /// The text of one piece of live output.
+  public static let outputPieceBytes = 16 * 1024
+  /// Tags of one agent.
+  public static let tags = 64
+  /// The name of a tag.
+  public static let tagNameBytes = 64
+  /// The value of a tag.
+  public static let tagValueBytes = 255
   /// Arrays and objects inside each other. Foundation's own limit is 512, too deep for a thread's stack of 1 MiB in a debug build.
   public static let nesting = 64
   /// An id: agent, command, session, instance.

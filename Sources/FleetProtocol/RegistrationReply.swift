@@ -19,13 +19,15 @@ public struct RegistrationReply: FleetMessage {
   public var heartbeatIntervalSeconds: Int
   /// The agent's configuration.
   public var config: AgentConfiguration
+  /// Its version, counted up by every change; 0 before the first, and when the field is absent.
+  public var configVersion: Int
   /// The server's clock, for telling how wrong the agent's is.
   public var serverTime: Timestamp
 
   /// An answer; see the properties.
   public init(
     agentID: String, clientID: String, logicalAgentID: String, queue: String, generation: Int, heartbeatIntervalSeconds: Int,
-    config: AgentConfiguration, serverTime: Timestamp
+    config: AgentConfiguration, configVersion: Int = 0, serverTime: Timestamp
   ) {
     self.agentID = agentID
     self.clientID = clientID
@@ -34,7 +36,22 @@ public struct RegistrationReply: FleetMessage {
     self.generation = generation
     self.heartbeatIntervalSeconds = heartbeatIntervalSeconds
     self.config = config
+    self.configVersion = configVersion
     self.serverTime = serverTime
+  }
+
+  /// Decodes; an absent `config_version` is 0.
+  public init(from decoder: any Decoder) throws {
+    let fields = try decoder.container(keyedBy: CodingKeys.self)
+    agentID = try fields.decode(String.self, forKey: .agentID)
+    clientID = try fields.decode(String.self, forKey: .clientID)
+    logicalAgentID = try fields.decode(String.self, forKey: .logicalAgentID)
+    queue = try fields.decode(String.self, forKey: .queue)
+    generation = try fields.decode(Int.self, forKey: .generation)
+    heartbeatIntervalSeconds = try fields.decode(Int.self, forKey: .heartbeatIntervalSeconds)
+    config = try fields.decode(AgentConfiguration.self, forKey: .config)
+    configVersion = try fields.decodeIfPresent(Int.self, forKey: .configVersion) ?? 0
+    serverTime = try fields.decode(Timestamp.self, forKey: .serverTime)
   }
 
   /// Lengths and ranges.
@@ -46,6 +63,7 @@ public struct RegistrationReply: FleetMessage {
     try MessageLimits.number(generation, "generation", in: 1...AgentAddress.greatestGeneration)
     try MessageLimits.number(heartbeatIntervalSeconds, "heartbeat_interval_seconds", in: 1...MessageLimits.longestSeconds)
     try config.validate()
+    try MessageLimits.number(configVersion, "config_version", in: 0...AgentConfiguration.greatestVersion)
   }
 
   enum CodingKeys: String, CodingKey {
@@ -55,6 +73,7 @@ public struct RegistrationReply: FleetMessage {
     case queue, generation
     case heartbeatIntervalSeconds = "heartbeat_interval_seconds"
     case config
+    case configVersion = "config_version"
     case serverTime = "server_time"
   }
 }

@@ -27,6 +27,8 @@ public struct RegistrationRequest: FleetMessage {
   public var privateIP: String?
   /// The instance's public address.
   public var publicIP: String?
+  /// The agent's own tags (`SPOT_OPTIMIZER_TAGS`); those the operator gave it go before them.
+  public var tags: [String: String]?
   /// A random id that this process keeps while it runs: tells a reconnect from a second agent under the same name.
   public var sessionID: String
   /// The generation of the queue this process had; `nil` at its first registration.
@@ -38,6 +40,7 @@ public struct RegistrationRequest: FleetMessage {
   public init(
     logicalAgentID: String, hostname: String? = nil, instanceID: String, instanceType: String, region: String, az: String,
     amiID: String? = nil, agentVersion: String? = nil, mode: InstanceMode = .unknown, privateIP: String? = nil, publicIP: String? = nil,
+    tags: [String: String]? = nil,
     sessionID: String, generation: Int? = nil, sentAt: Timestamp
   ) {
     self.logicalAgentID = logicalAgentID
@@ -51,6 +54,7 @@ public struct RegistrationRequest: FleetMessage {
     self.mode = mode
     self.privateIP = privateIP
     self.publicIP = publicIP
+    self.tags = tags
     self.sessionID = sessionID
     self.generation = generation
     self.sentAt = sentAt
@@ -70,6 +74,7 @@ public struct RegistrationRequest: FleetMessage {
     mode = try fields.decodeIfPresent(InstanceMode.self, forKey: .mode) ?? .unknown
     privateIP = try fields.decodeIfPresent(String.self, forKey: .privateIP)
     publicIP = try fields.decodeIfPresent(String.self, forKey: .publicIP)
+    tags = try fields.decodeIfPresent([String: String].self, forKey: .tags)
     sessionID = try fields.decode(String.self, forKey: .sessionID)
     generation = try fields.decodeIfPresent(Int.self, forKey: .generation)
     sentAt = try fields.decode(Timestamp.self, forKey: .sentAt)
@@ -87,6 +92,7 @@ public struct RegistrationRequest: FleetMessage {
     try MessageLimits.text(agentVersion, "agent_version", most: MessageLimits.wordBytes)
     try MessageLimits.text(privateIP, "private_ip", most: MessageLimits.wordBytes)
     try MessageLimits.text(publicIP, "public_ip", most: MessageLimits.wordBytes)
+    if let tags { try AgentTags.validate(tags) }
     try MessageLimits.text(sessionID, "session_id", most: MessageLimits.identifierBytes)
     try MessageLimits.number(generation, "generation", in: 1...AgentAddress.greatestGeneration)
   }
@@ -102,6 +108,7 @@ public struct RegistrationRequest: FleetMessage {
     case mode
     case privateIP = "private_ip"
     case publicIP = "public_ip"
+    case tags
     case sessionID = "session_id"
     case generation
     case sentAt = "sent_at"

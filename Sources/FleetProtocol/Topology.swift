@@ -20,8 +20,10 @@ public enum Topology {
   public static let registerQueue = "fleet.register"
   /// Heartbeats, from agents to workers.
   public static let heartbeatsQueue = "fleet.heartbeats"
-  /// Results, output and notices, from agents to workers.
+  /// Progress and results of commands, from agents to workers.
   public static let resultsQueue = "fleet.results"
+  /// Spot notices, from agents to workers: apart, so that a flood of results never delays one.
+  public static let noticesQueue = "fleet.notices"
   /// What no worker could use, with the reason in a header.
   public static let deadLettersQueue = "fleet.dead-letters"
 
@@ -34,6 +36,8 @@ public enum Topology {
   public static let agentQueuePrefix = "agent"
   /// How long an agent's queue lives without a consumer (`x-expires`), in milliseconds: seven days.
   public static let agentQueueExpiryMilliseconds: Int64 = 7 * 24 * 3600 * 1000
+  /// `x-max-priority` of an agent's queue: the levels of `CommandPriority`, and one for cancellations.
+  public static let queuePriorities: Int64 = 5
   /// The longest name AMQP 0-9-1 can carry (a short string), in bytes.
   public static let longestName = 255
 
@@ -65,11 +69,13 @@ public enum Topology {
   ]
 
   /// The server's queues, all of them quorum queues.
-  public static let serverQueues = [registerQueue, heartbeatsQueue, resultsQueue, deadLettersQueue]
+  public static let serverQueues = [registerQueue, heartbeatsQueue, resultsQueue, noticesQueue, deadLettersQueue]
 
   /// Every binding of the server's queues.
   public static let bindings =
-    MessageKind.allCases.map { Binding(queue: $0.queue, exchange: inboxExchange, routingKey: "\($0.rawValue).*.*") }
+    MessageKind.allCases.compactMap { kind in
+      kind.queue.map { Binding(queue: $0, exchange: inboxExchange, routingKey: "\(kind.rawValue).*.*") }
+    }
     + [Binding(queue: deadLettersQueue, exchange: deadExchange, routingKey: "")]
 }
 
@@ -79,19 +85,21 @@ public enum MessageKind: String, Sendable, CaseIterable {
   case register
   /// A sign of life.
   case heartbeat
-  /// The end of a command.
+  /// The progress and the end of a command.
   case result
-  /// A piece of a running command's output.
+  /// A piece of a running command's output, for whoever follows it.
   case output
   /// A spot interruption or rebalance notice.
   case notice
 
-  /// The server's queue that takes this kind.
-  public var queue: String {
+  /// The server's queue that takes this kind; `nil` for output, which goes to whoever has bound a queue for it.
+  public var queue: String? {
     switch self {
     case .register: Topology.registerQueue
     case .heartbeat: Topology.heartbeatsQueue
-    case .result, .output, .notice: Topology.resultsQueue
+    case .result: Topology.resultsQueue
+    case .notice: Topology.noticesQueue
+    case .output: nil
     }
   }
 }

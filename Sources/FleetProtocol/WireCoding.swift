@@ -15,12 +15,13 @@ public enum WireCoding {
 
   /// Decodes and validates. Fields that are not known are ignored, so that a newer peer may send more.
   public static func decode<Message: WireMessage>(_ type: Message.Type, from body: [UInt8]) throws(MessageError) -> Message {
+    let limit = limit(of: type)
     // The common message has a way of its own; whatever that does not know goes the general way.
     let message: Message
-    if type == Heartbeat.self, body.count <= MessageLimits.bodyBytes, let beat = HeartbeatScanner.scan(body) as? Message {
+    if type == Heartbeat.self, body.count <= limit, let beat = HeartbeatScanner.scan(body) as? Message {
       message = beat
     } else {
-      message = try decodeJSON(type, from: body)
+      message = try decodeJSON(type, from: body, limit: limit)
     }
     try message.validate()
     return message
@@ -29,12 +30,18 @@ public enum WireCoding {
   /// Validates and encodes, keys sorted, slashes not escaped.
   public static func encode<Message: WireMessage>(_ message: Message) throws(MessageError) -> [UInt8] {
     try message.validate()
-    return try encodeJSON(message)
+    return try encodeJSON(message, limit: limit(of: Message.self))
+  }
+
+  private static func limit<Message: WireMessage>(of type: Message.Type) -> Int {
+    (type as? any FleetMessage.Type)?.bodyLimit ?? MessageLimits.bodyBytes
   }
 
   /// Decodes any JSON text within the limits of a body, such as a command's parameters from a row or an argument.
-  public static func decodeJSON<Value: Decodable>(_ type: Value.Type, from body: [UInt8]) throws(MessageError) -> Value {
-    try check(body)
+  public static func decodeJSON<Value: Decodable>(
+    _ type: Value.Type, from body: [UInt8], limit: Int = MessageLimits.bodyBytes
+  ) throws(MessageError) -> Value {
+    try check(body, limit)
     do {
       return try decoder.decode(type, from: Data(body))
     } catch let error as DecodingError {
@@ -45,7 +52,7 @@ public enum WireCoding {
   }
 
   /// Encodes any value, with the limit of a body.
-  public static func encodeJSON<Value: Encodable>(_ value: Value) throws(MessageError) -> [UInt8] {
+  public static func encodeJSON<Value: Encodable>(_ value: Value, limit: Int = MessageLimits.bodyBytes) throws(MessageError) -> [UInt8] {
     let body: [UInt8]
     do {
       body = [UInt8](try encoder.encode(value))
@@ -57,15 +64,15 @@ public enum WireCoding {
     } catch {
       throw MessageError(field: "body", problem: "cannot be JSON (\(error))")
     }
-    guard body.count <= MessageLimits.bodyBytes else { throw tooLong(body.count) }
+    guard body.count <= limit else { throw tooLong(body.count, limit) }
     try checkNesting(body)
     return body
   }
 
   /// What has to hold before Foundation sees the bytes: size, UTF-8 (it would guess UTF-16 and UTF-32 as well), nesting.
-  private static func check(_ body: [UInt8]) throws(MessageError) {
+  private static func check(_ body: [UInt8], _ limit: Int) throws(MessageError) {
     guard !body.isEmpty else { throw MessageError(field: "body", problem: "is empty") }
-    guard body.count <= MessageLimits.bodyBytes else { throw tooLong(body.count) }
+    guard body.count <= limit else { throw tooLong(body.count, limit) }
     guard !body.contains(0), !body.starts(with: [0xef, 0xbb, 0xbf]) else {
       throw MessageError(field: "body", problem: "is not plain UTF-8 (it has a zero byte or a byte order mark)")
     }
@@ -105,8 +112,8 @@ public enum WireCoding {
     }
   }
 
-  private static func tooLong(_ count: Int) -> MessageError {
-    MessageError(field: "body", problem: "has \(count) bytes; \(MessageLimits.bodyBytes) are the most")
+  private static func tooLong(_ count: Int, _ limit: Int) -> MessageError {
+    MessageError(field: "body", problem: "has \(count) bytes; \(limit) are the most")
   }
 
   private static func explain(_ error: DecodingError) -> MessageError {

@@ -8,6 +8,13 @@ public protocol WireMessage: Codable, Sendable, Equatable {
 public protocol FleetMessage: WireMessage {
   /// The value of the AMQP `type` property.
   static var type: MessageType { get }
+  /// Bytes a body may have; `MessageLimits.bodyBytes` unless the type says otherwise.
+  static var bodyLimit: Int { get }
+}
+
+extension FleetMessage {
+  /// The limit of most messages.
+  public static var bodyLimit: Int { MessageLimits.bodyBytes }
 }
 
 /// Values of the AMQP `type` property.
@@ -20,8 +27,16 @@ public enum MessageType: String, Sendable, CaseIterable {
   case heartbeat
   /// `Command`, server to agent through the agent's queue.
   case command
+  /// `CommandCancellation`, server to agent through the agent's queue.
+  case cancel
+  /// `CommandProgress`, agent to server.
+  case progress
   /// `CommandResult`, agent to server.
   case result
+  /// `CommandOutput`, agent to whoever follows the command.
+  case output
+  /// `SpotNotice`, agent to server.
+  case notice
   /// `ErrorNotice`, server to agent over direct reply-to.
   case error
 }

@@ -54,12 +54,13 @@ public struct Server: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
           group.addTask { try await clock.run() }
           if configuration.role.runsWorker {
-            let wakeup = Signal()
+            let signals = WorkSignals()
             let accounts = AccountCache(ClientStore(pool))
-            let context = InboxContext(accounts: accounts, authFailures: authFailures, publisher: publisher, clock: clock, logger: logger)
-            let worker = makeWorker(pool, consuming, context, wakeup)
+            let context = InboxContext(
+              accounts: accounts, authFailures: authFailures, publisher: publisher, clock: clock, signals: signals, logger: logger)
+            let worker = makeWorker(pool, consuming, context)
             let dispatcher = Dispatcher(
-              store: CommandStore(pool), accounts: accounts, publisher: publisher, wakeup: wakeup, clock: clock, logger: logger)
+              store: CommandStore(pool), accounts: accounts, publisher: publisher, wakeup: signals.dispatch, clock: clock, logger: logger)
             group.addTask { try await worker.run() }
             group.addTask { try await dispatcher.run(until: stop) }
             group.addTask { try await EventRetention(store: SystemEventStore(pool), logger: logger).run() }
@@ -89,7 +90,7 @@ public struct Server: Sendable {
     for version in applied { logger.info("Database schema is at version \(version)") }
   }
 
-  private func makeWorker(_ pool: Pool, _ loop: EventLoop, _ context: InboxContext, _ wakeup: Signal) -> Worker {
+  private func makeWorker(_ pool: Pool, _ loop: EventLoop, _ context: InboxContext) -> Worker {
     var connection = configuration.broker.connection(named: "spot-optimizer-server consume")
     // Each of the registrations under way may need a channel of its own (`AgentQueues`).
     connection.maximumChannels = 64
@@ -100,13 +101,13 @@ public struct Server: Sendable {
     return Worker(
       configuration: connection, loop: loop,
       registrations: RegistrationDesk(
-        store: agents, directory: directory, dispatchWakeup: wakeup, heartbeatInterval: configuration.heartbeatInterval, context: context),
+        store: agents, directory: directory, heartbeatInterval: configuration.heartbeatInterval, context: context),
       heartbeats: HeartbeatDesk(store: agents, directory: directory, context: context),
       results: ResultDesk(store: CommandStore(pool), context: context),
       presence: PresenceWatch(
         store: agents, leaderLock: LeaderLock(configuration.database.configuration, name: PresenceWatch.lockName),
         timeout: configuration.heartbeatTimeout, logger: logger),
-      dispatchWakeup: wakeup, logger: logger)
+      signals: context.signals, logger: logger)
   }
 }
 

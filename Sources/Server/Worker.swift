@@ -11,7 +11,7 @@ struct Worker: Sendable {
   let heartbeats: HeartbeatDesk
   let results: ResultDesk
   let presence: PresenceWatch
-  let dispatchWakeup: Signal
+  let signals: WorkSignals
   let logger: Logger
 
   /// Keeps the connection and everything that runs on it until the task is cancelled. What was read and not finished then goes back to its queue.
@@ -32,7 +32,7 @@ struct Worker: Sendable {
           group.addTask { try await heartbeats.run(on: connection) }
           group.addTask { try await results.run(on: connection) }
           group.addTask { try await presence.run(on: connection) }
-          group.addTask { try await DispatchWakeup.listen(on: connection, dispatchWakeup) }
+          group.addTask { try await DispatchWakeup.listen(on: connection, signals) }
           defer { group.cancelAll() }
           try await group.next()
         }

@@ -24,55 +24,24 @@ struct Tool {
   }
 
   private func run(_ invocation: Invocation) async throws {
+    guard let spec = CommandSpec.all.first(where: { $0.path == invocation.path }) else {
+      preconditionFailure("the parser knows only the table's commands")
+    }
     let terminal = Terminal(isJSON: invocation.switches.contains("--json"))
-    switch invocation.action {
-    case .version: writeFully("spotctl \(programVersion)\n", to: STDOUT_FILENO)
-    case .keysCreate: try KeyCommands(environment: environment, terminal: terminal).create(invocation)
-    default: try await runOnDatabase(invocation, terminal)
-    }
-  }
-
-  private func runOnDatabase(_ invocation: Invocation, _ terminal: Terminal) async throws {
-    let settings = try DatabaseSettings(environment)
-    for warning in settings.warnings { terminal.remark(warning) }
-    let pool = settings.pool()
-    do {
-      try await run(invocation, pool, terminal)
-    } catch {
+    switch spec.work {
+    case .alone(let work): try await work(invocation, environment, terminal)
+    case .onDatabase(let work):
+      let settings = try DatabaseSettings(environment)
+      for warning in settings.warnings { terminal.remark(warning) }
+      let pool = settings.pool()
+      do {
+        try await work(invocation, Workplace(pool: pool, environment: environment, terminal: terminal))
+      } catch {
+        await pool.close()
+        throw error
+      }
       await pool.close()
-      throw error
     }
-    await pool.close()
-  }
-
-  private func run(_ invocation: Invocation, _ pool: Pool, _ terminal: Terminal) async throws {
-    let clients = ClientCommands(store: ClientStore(pool), terminal: terminal)
-    let agents = AgentCommands(store: AgentStore(pool), clients: clients, terminal: terminal)
-    let commands = CommandCommands(
-      store: CommandStore(pool), agents: agents, wakeUp: WakeUp(environment: environment), terminal: terminal)
-    switch invocation.action {
-    case .clientsCreate: try await clients.create(invocation)
-    case .clientsList: try await clients.list()
-    case .clientsEnable: try await clients.setActive(true, invocation)
-    case .clientsDisable: try await clients.setActive(false, invocation)
-    case .agentsList: try await agents.list(invocation)
-    case .agentsShow: try await agents.show(invocation)
-    case .commandsSend: try await commands.send(invocation)
-    case .commandsShow: try await commands.show(invocation)
-    case .migrate: try await migrate(pool, terminal)
-    case .keysCreate, .version: preconditionFailure("handled without a database")
-    }
-  }
-
-  private func migrate(_ pool: Pool, _ terminal: Terminal) async throws {
-    let versions = try await Migrator(pool).migrate(Schema.migrations)
-    let records = Schema.migrations.filter { versions.contains($0.version) }.map { migration in
-      var record = Record()
-      record.add("version", .number(migration.version), listed: true)
-      record.add("name", .text(migration.name), listed: true)
-      return record
-    }
-    try terminal.show(records, empty: "Nothing to do: the tables are those of this version.")
   }
 
   /// Every error as a code and a text that says what to do.

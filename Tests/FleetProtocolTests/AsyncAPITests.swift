@@ -44,7 +44,8 @@ import Testing
   static func kinds() throws -> [Kind] {
     try [
       Kind(Samples.registration), Kind(Samples.registered), Kind(Samples.heartbeat), Kind(Samples.command), Kind(Samples.result),
-      Kind(Samples.notice), Kind("credential-request", Samples.credentialRequest), Kind("credential-reply", Samples.credentialReply()),
+      Kind(Samples.cancellation), Kind(Samples.progress), Kind(Samples.output), Kind(Samples.spotNotice), Kind(Samples.notice),
+      Kind("credential-request", Samples.credentialRequest), Kind("credential-reply", Samples.credentialReply()),
     ]
   }
 
@@ -88,6 +89,9 @@ import Testing
     #expect(try words("heartbeat", "mode") == Set(InstanceMode.allCases.map(\.rawValue)))
     #expect(try words("register", "mode") == Set(InstanceMode.allCases.map(\.rawValue)))
     #expect(try words("result", "status") == Set(CommandResult.Outcome.allCases.map(\.rawValue)))
+    #expect(try words("progress", "stage") == Set(CommandProgress.Stage.allCases.map(\.rawValue)))
+    #expect(try words("output", "stream") == Set(CommandOutput.Stream.allCases.map(\.rawValue)))
+    #expect(try words("notice", "kind") == Set(SpotNotice.Kind.allCases.map(\.rawValue)))
     let description = try document["components"]["messages"]["error"]["description"].text()
     for status in ErrorStatus.allCases {
       #expect(description.contains("\(status.code)") && description.contains(status.text))
@@ -136,9 +140,10 @@ import Testing
         #expect(throws: Never.self, "\(type)") { try envelope.verify(with: key) }
         #expect(throws: SignatureError.mismatch, "\(type)") { try envelope.verify(with: other) }
         switch type {
-        case .register, .heartbeat, .result:
+        case .register, .heartbeat, .result, .output, .notice:
           #expect(try AgentAddress.parse(routingKey: envelope.routingKey).kind.rawValue == type.rawValue)
-        case .command:
+        case .progress: #expect(try AgentAddress.parse(routingKey: envelope.routingKey).kind == .result)
+        case .command, .cancel:
           #expect(try AgentAddress.parse(queueName: envelope.routingKey).address.clientID == "c1")
         case .registered, .error:
           #expect(envelope.routingKey == SignedEnvelope.replyRoutingKey(to: try properties["correlation_id"].text()))
@@ -175,10 +180,12 @@ import Testing
     }
     #expect(Set(bindings) == Set(Topology.bindings.map { [$0.queue, $0.exchange, $0.routingKey] }))
     #expect(try topology["agent-queue"]["expires-milliseconds"].whole() == Topology.agentQueueExpiryMilliseconds)
+    #expect(try topology["agent-queue"]["priorities"].whole() == Topology.queuePriorities)
     #expect(try topology["agent-queue"]["exchange"].text() == Topology.commandsExchange)
     #expect(try topology["dispatcher-wake-up"]["exchange"].text() == Topology.eventsExchange)
     #expect(try topology["dispatcher-wake-up"]["routing-key"].text() == Topology.commandsPendingKey)
     #expect(try document["info"]["x-limits"]["body-bytes"].whole() == Int64(MessageLimits.bodyBytes))
+    #expect(try document["info"]["x-limits"]["result-body-bytes"].whole() == Int64(MessageLimits.resultBodyBytes))
     #expect(try document["info"]["x-limits"]["nesting"].whole() == Int64(MessageLimits.nesting))
     #expect(try document["info"]["x-limits"]["name-bytes"].whole() == Int64(SignedEnvelope.longestName))
 
@@ -192,7 +199,7 @@ import Testing
         #expect(try amqp["queue"]["name"].text() == channel["address"].text())
       }
     }
-    for kind in [MessageKind.register, .heartbeat, .result] {
+    for kind in MessageKind.allCases {
       #expect(try document["channels"][kind.rawValue]["address"].text() == "\(kind.rawValue).{client}.{agent}")
     }
   }
@@ -232,7 +239,7 @@ import Testing
       print("validated", count)
       """
     let output = try run("python3", ["-W", "ignore", "-c", script, Self.path])
-    #expect(output.contains("no jsonschema") || output.contains("validated 17"))
+    #expect(output.contains("no jsonschema") || output.contains("validated 27"))
   }
 }
 

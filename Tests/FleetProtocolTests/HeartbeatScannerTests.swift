@@ -6,8 +6,8 @@ import Testing
 @Suite("The fast way to read a heartbeat means the same as the general one") struct HeartbeatScannerTests {
   private let texts = [
     #"{"agent_id":"a","status":"online","monitored_instances":["i-1","i-2"],"instance_id":"i","instance_type":"t","mode":"spot","az":"z","#
-      + #""generation":12,"sent_at":"2026-01-31T05:26:47.123Z"}"#,
-    #"{ "sent_at" : "2026-01-31T06:26:47+01:00" , "generation":0,"monitored_instances" : [ ], "status":"error","mode":null,"az": null, "agent_id":""}"#
+      + #""generation":12,"config_version":7,"sent_at":"2026-01-31T05:26:47.123Z"}"#,
+    #"{ "sent_at" : "2026-01-31T06:26:47+01:00" , "generation":0,"config_version":null,"monitored_instances" : [ ], "status":"error","mode":null,"az": null, "agent_id":""}"#
       + "\r\n\t ",
   ]
 

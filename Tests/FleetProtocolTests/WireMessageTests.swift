@@ -13,6 +13,10 @@ import Testing
     try roundTrip(Samples.heartbeat)
     try roundTrip(Samples.command)
     try roundTrip(Samples.result)
+    try roundTrip(Samples.cancellation)
+    try roundTrip(Samples.progress)
+    try roundTrip(Samples.output)
+    try roundTrip(Samples.spotNotice)
     try roundTrip(Samples.notice)
     try roundTrip(Samples.credentialRequest)
     try roundTrip(try Samples.credentialReply())
@@ -26,7 +30,7 @@ import Testing
     beat.az = nil
     #expect(
       String(decoding: try WireCoding.encode(beat), as: UTF8.self)
-        == #"{"agent_id":"5b0d1f7c-1111-4222-8333-944455556666","generation":4,"instance_id":"i-0abc","instance_type":"c5.large","#
+        == #"{"agent_id":"5b0d1f7c-1111-4222-8333-944455556666","config_version":3,"generation":4,"instance_id":"i-0abc","instance_type":"c5.large","#
         + #""monitored_instances":["a/b"],"sent_at":"2026-01-31T05:26:47.123Z","status":"online"}"#)
   }
 
@@ -85,8 +89,22 @@ import Testing
     result.error = String(repeating: "e", count: 4097)
     #expect(throws: MessageError.self) { try result.validate() }
     result = Samples.result
-    result.output = .string(String(repeating: "o", count: 256 * 1024))
-    #expect(throws: MessageError.self) { try WireCoding.encode(result) }
+    result.output = .string(String(repeating: "o", count: 2 * 1024 * 1024))
+    #expect(throws: MessageError(field: "body", problem: "has 2097505 bytes; 2097152 are the most")) { try WireCoding.encode(result) }
+    result.output = .string(String(repeating: "o", count: 1024 * 1024))
+    let encoded = try WireCoding.encode(result)
+    #expect(try WireCoding.decode(CommandResult.self, from: encoded) == result)
+    var progress = Samples.progress
+    progress.reason = String(repeating: "r", count: 4097)
+    #expect(throws: MessageError.self) { try progress.validate() }
+    var piece = Samples.output
+    piece.sequence = 0
+    #expect(throws: MessageError.self) { try piece.validate() }
+    var request = Samples.registration
+    request.tags = ["role!": "x"]
+    #expect(throws: MessageError(field: "tags", problem: "has the name 'role!'; a name is made of letters, digits and - _ . / @")) {
+      try request.validate()
+    }
     result.output = .double(.nan)
     let unencodable = #expect(throws: MessageError.self) { try WireCoding.encode(result) }
     #expect(unencodable?.field == "output")

@@ -18,7 +18,7 @@ import Testing
     ClaimedCommand(
       seq: 1, id: "cmd-1", agentID: "agent-1", clientID: "c1", queue: "agent.c1.a1.3", generation: 3, commandType: type,
       parameters: parameters,
-      priority: priority, createdAt: now, expiresAt: expiresAt, timeoutSeconds: timeout, attempts: 1)
+      priority: priority, createdAt: now, expiresAt: expiresAt, timeoutSeconds: timeout, streamsOutput: false, attempts: 1)
   }
 
   @Test func isSignedForTheQueueItGoesTo() throws {

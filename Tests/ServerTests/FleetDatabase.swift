@@ -76,3 +76,17 @@ struct FleetDatabase: Sendable {
 struct NotRegistered: Error {
   let name: String
 }
+
+extension CommandStore {
+  /// One command of the parts that a test cares for.
+  func insert(
+    agentID: String, commandType: String, parameters: JSONValue = .object([:]), priority: Int = CommandPriority.normal,
+    expiresAt: Timestamp? = nil
+  ) async throws -> String {
+    var draft = CommandDraft(agentID: agentID, clientID: nil, commandType: commandType)
+    draft.parameters = parameters
+    draft.priority = priority
+    draft.deliverWithin = expiresAt.map { $0.since(.now()) }
+    return try await insert(draft)
+  }
+}

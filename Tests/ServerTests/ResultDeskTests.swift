@@ -28,19 +28,15 @@ import Testing
         stolen, try bench.result(second, of: foreign), try bench.result("no-such-command", of: mine), long,
         try bench.result(second, of: mine, output: .string("three")),
       ])
-      for kind in ["output", "notice"] {
-        try await bench.peer.publish(try BenchMessage.signed([0x7b, 0x7d], type: kind, routingKey: "\(kind).c1.a1"), "\(kind).c1.a1")
-      }
       try await eventually("both have their result") {
         let rows = try await bench.database.commands.list().rows
         return rows.count == 2 && rows.allSatisfy { $0.status == .succeeded }
       }
       #expect(try await bench.database.commands.find(id: first)?.output == "\"one\"")
-      let letters = try await bench.deadLetters(6)
+      let letters = try await bench.deadLetters(4)
       let reasons = letters.compactMap { letter in if case .text(let text) = letter.message.headers["reason"] { text } else { nil } }
       #expect(reasons.count { $0.contains("has no command \(second)") } == 2)
       #expect(reasons.contains { $0.contains("has no command no-such-command") })
-      #expect(reasons.contains { $0.contains("kind 'output'") } && reasons.contains { $0.contains("kind 'notice'") })
       #expect(reasons.contains { $0.contains("are the most") }, "\(reasons)")
       try await bench.expectEmptyAfterStop()
       #expect(bench.log.count("Worker is consuming") == 1)

@@ -2,7 +2,7 @@ import AMQP
 import FleetProtocol
 import ServiceRuntime
 
-/// The queues of agents, each classic, durable, gone after seven days without a consumer, bound to the commands' exchange by its own name.
+/// The queues of agents, each classic, durable, with the priorities of commands, gone after seven days without a consumer, bound to the commands' exchange by its own name.
 ///
 /// Many registrations share one channel. When the broker closes it, for one queue that is not as it should be, each of them asks again on a
 /// channel of its own, so that it is no trouble to the others.
@@ -60,7 +60,9 @@ actor AgentQueues {
   }
 
   private static func declare(_ name: String, on channel: Channel) async throws(AMQPError) {
-    _ = try await channel.declareQueue(name, arguments: ["x-expires": .int(Topology.agentQueueExpiryMilliseconds)])
+    _ = try await channel.declareQueue(
+      name,
+      arguments: ["x-expires": .int(Topology.agentQueueExpiryMilliseconds), "x-max-priority": .int(Topology.queuePriorities)])
   }
 
   private static func bind(_ name: String, on channel: Channel) async throws(AMQPError) {

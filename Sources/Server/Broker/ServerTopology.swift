@@ -4,6 +4,10 @@ import ServiceRuntime
 
 /// Declares what the server needs on the broker. Declaring what is there already changes nothing, so every worker does it at each connect.
 enum ServerTopology {
+  /// What a broker that was set up for 5.0 still routes to `fleet.results`: notices, which have a queue of their own now, and output, which is for those who
+  /// follow it.
+  private static let formerResultKeys = ["output.*.*", "output.#", "notice.*.*", "notice.#"]
+
   /// Declares exchanges, queues and bindings.
   ///
   /// A queue or exchange that exists with other properties is a `ConfigurationError` that names it: the broker closes the channel with 406 and
@@ -21,6 +25,9 @@ enum ServerTopology {
     }
     for binding in Topology.bindings {
       try await channel.bindQueue(binding.queue, to: binding.exchange, routingKey: binding.routingKey)
+    }
+    for key in Self.formerResultKeys {
+      try await channel.unbindQueue(Topology.resultsQueue, from: Topology.inboxExchange, routingKey: key)
     }
   }
 

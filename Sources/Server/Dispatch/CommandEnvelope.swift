@@ -23,12 +23,11 @@ enum CommandEnvelope {
     }
     let command = Command(
       id: row.id, agentID: row.agentID, commandType: row.commandType, parameters: parameters, priority: row.priority,
-      createdAt: row.createdAt,
-      expiresAt: row.expiresAt, timeoutSeconds: row.timeoutSeconds)
+      createdAt: row.createdAt, expiresAt: row.expiresAt, timeoutSeconds: row.timeoutSeconds, streamsOutput: row.streamsOutput)
     var message = Message(
       body: try WireCoding.encode(command), contentType: "application/json", type: Command.type.rawValue, messageID: row.id)
     message.timestamp = UInt64(clamping: now.seconds)
-    message.priority = UInt8(clamping: row.priority)
+    message.priority = CommandPriority.level(of: row.priority)
     // One that is later than the broker can count is left to `expires_at`, which agent and sweep heed.
     if let milliseconds = row.expiresAt?.since(now).milliseconds, milliseconds <= longestExpiration {
       message.expiration = String(max(1, milliseconds))

@@ -10,15 +10,15 @@ public enum DispatchWakeup {
     return Publication(message, to: Topology.eventsExchange, routingKey: Topology.commandsPendingKey, mandatory: false)
   }
 
-  /// Raises `signal` at each such message, until the connection breaks or the task is cancelled.
-  static func listen(on connection: AMQP.Connection, _ signal: Signal) async throws {
+  /// Raises every signal at each such message, until the connection breaks or the task is cancelled.
+  static func listen(on connection: AMQP.Connection, _ signals: WorkSignals) async throws {
     let channel = try await connection.openChannel()
     let queue = try await channel.declareQueue("", durable: false, exclusive: true, autoDelete: true)
     try await channel.bindQueue(queue.name, to: Topology.eventsExchange, routingKey: Topology.commandsPendingKey)
     let consumer = try await channel.consume(queue.name, noAck: true)
     while true {
       _ = try await consumer.nextBatch()
-      signal.raise()
+      signals.raiseAll()
     }
   }
 }

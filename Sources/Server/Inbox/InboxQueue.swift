@@ -15,12 +15,13 @@ struct InboxQueue<Body: FleetMessage>: Sendable {
 
   /// Opens a channel on `connection` and consumes the queue of `kind`, holding at most `prefetch` unacknowledged messages.
   init(_ kind: MessageKind, on connection: AMQP.Connection, prefetch: UInt16, context: InboxContext) async throws(AMQPError) {
+    guard let queue = kind.queue else { preconditionFailure("the server takes no messages of kind \(kind)") }
     self.kind = kind
     self.context = context
     burial = Burial(context.publisher, logger: context.logger)
     channel = try await connection.openChannel()
     try await channel.setPrefetch(prefetch)
-    consumer = try await channel.consume(kind.queue)
+    consumer = try await channel.consume(queue)
   }
 
   /// Reads what is there, at most `limit` messages, verifies it and passes the verdicts on, until the consumer ends or the task is cancelled.

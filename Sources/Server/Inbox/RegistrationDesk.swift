@@ -13,7 +13,6 @@ struct RegistrationDesk: Sendable {
 
   let store: AgentStore
   let directory: AgentDirectory
-  let dispatchWakeup: Signal
   let heartbeatInterval: Duration
   let context: InboxContext
 
@@ -79,7 +78,7 @@ struct RegistrationDesk: Sendable {
       if let previousQueue, previousQueue != agent.queue { try await queues.delete(previousQueue) }
       try await answer(request, agent)
       // Commands that waited for this agent can go now.
-      dispatchWakeup.raise()
+      context.signals.dispatch.raise()
       context.logger.info(
         "Registered agent \(agent.id) '\(request.address.logicalAgentID)' of client \(request.account.id)"
           + " (instance \(request.body.instanceID), queue \(agent.queue))")

@@ -25,28 +25,15 @@ public struct CommandStore: Sendable {
     }
   }
 
-  /// Writes a command for an agent and returns its id; after this has returned, the command is stored. Throws `MessageError` for what no agent would take.
-  public func insert(
-    agentID: String, commandType: String, parameters: JSONValue = .object([:]), priority: Int = CommandPriority.normal,
-    expiresAt: Timestamp? = nil, timeoutSeconds: Int? = nil
-  ) async throws -> String {
-    let id = randomUUID()
-    try Command(
-      id: id, agentID: agentID, commandType: commandType, parameters: parameters, priority: priority, createdAt: .now(),
-      expiresAt: expiresAt,
-      timeoutSeconds: timeoutSeconds
-    ).validate()
-    let text = String(decoding: try WireCoding.encodeJSON(parameters), as: UTF8.self)
-    let values: [Value] = [
-      .text(id), .text(agentID), .text(commandType), .text(text), .int(Int64(priority)), Value(expiresAt?.storable), Value(timeoutSeconds),
-    ]
-    try await pool.withConnection { connection in
-      _ = try await connection.execute(
-        """
-        INSERT INTO commands (id, agent_id, command_type, parameters, priority, expires_at, timeout_seconds) VALUES (?, ?, ?, ?, ?, ?, ?)
-        """, values)
-    }
-    return id
+  /// Writes commands, all or none; after this has returned they are stored. Throws `MessageError` for what no agent would take.
+  public func insert(_ drafts: [CommandDraft]) async throws {
+    try await pool.transaction { connection in try await Self.insert(drafts, on: connection) }
+  }
+
+  /// Writes one command and returns its id.
+  public func insert(_ draft: CommandDraft) async throws -> String {
+    try await insert([draft])
+    return draft.id
   }
 
   /// The command with this id. Throws `StoreError` when its row cannot be read.

@@ -8,7 +8,10 @@ import MySQL
 public enum Schema {
   /// Every step, in order.
   public static let migrations = [
-    Migration(version: 1, name: "create the fleet's tables", statements: [clients, agents, commands, systemEvents])
+    Migration(version: 1, name: "create the fleet's tables", statements: [clients, agents, commands, systemEvents]),
+    Migration(
+      version: 2, name: "follow commands to their end, tag agents and keep events",
+      statements: [commandLifecycle, agentConfigurationAndNotices, agentTags, fleetEvents]),
   ]
 
   private static let clients = """

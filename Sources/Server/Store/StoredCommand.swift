@@ -89,11 +89,13 @@ public struct ClaimedCommand: Sendable, Equatable {
   public let expiresAt: Timestamp?
   /// How long it may run, in seconds.
   public let timeoutSeconds: Int?
+  /// Whether its output is published while it runs.
+  public let streamsOutput: Bool
   /// How often it has been tried, this time included.
   public let attempts: Int
 
   static let columns: StaticString = """
-    c.seq, c.id, c.agent_id, c.command_type, c.parameters, c.priority, c.created_at, c.expires_at, c.timeout_seconds, c.attempts, \
+    c.seq, c.id, c.agent_id, c.command_type, c.parameters, c.priority, c.created_at, c.expires_at, c.timeout_seconds, c.stream_output, c.attempts, \
     a.client_id, a.queue, a.generation
     """
 }
@@ -112,6 +114,7 @@ extension ClaimedCommand {
     createdAt = try row.timestamp("created_at")
     expiresAt = try row.optionalTimestamp("expires_at")
     timeoutSeconds = try row.optionalInt("timeout_seconds")
+    streamsOutput = try row.int("stream_output") != 0
     attempts = try row.int("attempts") + 1
   }
 }

@@ -21,8 +21,12 @@ struct CommandCommands {
     let agent = try await agents.find(invocation)
     let id: String
     do {
-      id = try await store.insert(
-        agentID: agent.id, commandType: invocation.arguments["NAME"] ?? "", parameters: parameters, priority: priority)
+      var draft = CommandDraft(
+        agentID: agent.id, clientID: agent.address.clientID, commandType: invocation.arguments["NAME"] ?? "")
+      draft.parameters = parameters
+      draft.priority = priority
+      draft.source = "spotctl"
+      id = try await store.insert(draft)
     } catch let error as MessageError {
       throw Failure(.usage, "the command cannot be sent: \(error)")
     }

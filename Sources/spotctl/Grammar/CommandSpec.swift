@@ -1,3 +1,5 @@
+import ServiceRuntime
+
 /// One command of the tool: the table of these is what parsing, usage, `--help` and completions are made from.
 struct CommandSpec: Sendable {
   /// A word that is filled in by its place: `AGENT`.
@@ -17,7 +19,14 @@ struct CommandSpec: Sendable {
     var requires: String?
   }
 
-  let action: Action
+  /// What a command needs to do its work.
+  enum Work: Sendable {
+    /// Neither database nor broker.
+    case alone(@Sendable (Invocation, Environment, Terminal) async throws -> Void)
+    /// The database, and whatever else the server's environment names.
+    case onDatabase(@Sendable (Invocation, Workplace) async throws -> Void)
+  }
+
   /// What is typed: `["agents", "list"]`.
   let path: [String]
   /// One line that begins with a verb.
@@ -26,6 +35,8 @@ struct CommandSpec: Sendable {
   var options: [Option] = []
   /// Whole command lines.
   let examples: [String]
+  /// What it does.
+  let work: Work
 
   /// `agents show AGENT [--client CLIENT] [--json]`.
   var synopsis: String {
@@ -33,14 +44,4 @@ struct CommandSpec: Sendable {
     let switches = options.map { option in "[\(option.name)\(option.value.map { " \($0)" } ?? "")]" }
     return (path + words + switches).joined(separator: " ")
   }
-}
-
-/// What the tool can do.
-enum Action: Sendable, CaseIterable {
-  case clientsCreate, clientsList, clientsEnable, clientsDisable
-  case agentsList, agentsShow
-  case commandsSend, commandsShow
-  case migrate
-  case keysCreate
-  case version
 }

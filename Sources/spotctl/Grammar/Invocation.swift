@@ -2,7 +2,8 @@ import ServiceRuntime
 
 /// A command line that was understood.
 struct Invocation: Sendable, Equatable {
-  let action: Action
+  /// The command's name: `["agents", "list"]`.
+  let path: [String]
   /// Arguments by their names: `AGENT`.
   var arguments: [String: String] = [:]
   /// Values of options by their names: `--client`.

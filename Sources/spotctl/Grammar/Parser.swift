@@ -8,7 +8,7 @@ struct Parser: Sendable {
 
   func parse(_ words: [String]) throws(UsageError) -> Request {
     guard let first = words.first else { return .help([]) }
-    if first == "--version" { return .run(Invocation(action: .version)) }
+    if first == "--version" { return .run(Invocation(path: ["version"])) }
     if ["--help", "-h"].contains(first) { return .help([]) }
     if first == "help" { return .help(try known(Array(words.dropFirst().prefix { !$0.hasPrefix("-") }))) }
     guard let spec = table.first(where: { words.starts(with: $0.path) }) else {
@@ -46,7 +46,7 @@ struct Parser: Sendable {
   }
 
   private func invocation(_ spec: CommandSpec, _ words: ArraySlice<String>) throws(UsageError) -> Invocation {
-    var invocation = Invocation(action: spec.action)
+    var invocation = Invocation(path: spec.path)
     var positional: [String] = []
     var words = words
     var optionsEnded = false

@@ -1,0 +1,27 @@
+import MySQL
+import Server
+import ServiceRuntime
+
+/// What commands on the database work with.
+struct Workplace: Sendable {
+  let pool: Pool
+  let environment: Environment
+  let terminal: Terminal
+
+  var clients: ClientCommands { ClientCommands(store: ClientStore(pool), terminal: terminal) }
+  var agents: AgentCommands { AgentCommands(store: AgentStore(pool), clients: clients, terminal: terminal) }
+  var wakeUp: WakeUp { WakeUp(environment: environment) }
+  var commands: CommandCommands { CommandCommands(store: CommandStore(pool), agents: agents, wakeUp: wakeUp, terminal: terminal) }
+
+  /// `spotctl migrate`.
+  func migrate() async throws {
+    let versions = try await Migrator(pool).migrate(Schema.migrations)
+    let records = Schema.migrations.filter { versions.contains($0.version) }.map { migration in
+      var record = Record()
+      record.add("version", .number(migration.version), listed: true)
+      record.add("name", .text(migration.name), listed: true)
+      return record
+    }
+    try terminal.show(records, empty: "Nothing to do: the tables are those of this version.")
+  }
+}
