@@ -27,7 +27,7 @@ let package = Package(
 
     .target(name: "SignedMessages", dependencies: ["AMQP", "FleetProtocol"]),
 
-    .target(name: "Agent", dependencies: ["AMQP", "HTTP", "FleetProtocol", "ServiceRuntime", "SignedMessages"]),
+    .target(name: "Agent", dependencies: ["AMQP", "HTTP", "FleetProtocol", "ServiceRuntime", "SignedMessages", "CLinux"]),
     .target(name: "Server", dependencies: ["AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "SignedMessages"]),
 
     .executableTarget(name: "spot-optimizer-agent", dependencies: ["Agent", "ServiceRuntime"]),
