@@ -33,7 +33,7 @@ struct Parser: Sendable {
     let group = Array(path.dropLast())
     let names = commands(in: group)
     let unknown = path.last ?? ""
-    let guess = nearest(unknown, names).map { "; did you mean '\($0)'?" } ?? "; there are: \(names.joined(separator: ", "))"
+    let guess = nearestWord(to: unknown, in: names).map { "; did you mean '\($0)'?" } ?? "; there are: \(names.joined(separator: ", "))"
     throw UsageError("unknown command '\(printable(path.joined(separator: " ")))'\(guess)", path: group)
   }
 
@@ -81,7 +81,7 @@ struct Parser: Sendable {
   ) throws(UsageError) {
     let parts = word.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false).map(String.init)
     guard let option = spec.options.first(where: { $0.name == parts[0] }) else {
-      let guess = nearest(parts[0], spec.options.map(\.name)).map { "; did you mean \($0)?" } ?? ""
+      let guess = nearestWord(to: parts[0], in: spec.options.map(\.name)).map { "; did you mean \($0)?" } ?? ""
       throw UsageError("unknown option \(printable(parts[0]))\(guess)")
     }
     guard invocation.values[option.name] == nil, !invocation.switches.contains(option.name) else {
@@ -97,26 +97,4 @@ struct Parser: Sendable {
     }
     invocation.values[option.name] = value
   }
-
-  /// The name that differs from `word` by two letters at most.
-  private func nearest(_ word: String, _ names: [String]) -> String? {
-    guard let best = names.map({ ($0, distance(word, $0)) }).min(by: { $0.1 < $1.1 }), best.1 <= 2 else { return nil }
-    return best.0
-  }
-}
-
-/// Letters to insert, remove or exchange to make one word of the other (Levenshtein).
-func distance(_ left: String, _ right: String) -> Int {
-  let right = Array(right)
-  var row = Array(0...right.count)
-  for (index, letter) in left.enumerated() {
-    var diagonal = row[0]
-    row[0] = index + 1
-    for column in right.indices {
-      let replaced = diagonal + (letter == right[column] ? 0 : 1)
-      diagonal = row[column + 1]
-      row[column + 1] = min(replaced, row[column] + 1, diagonal + 1)
-    }
-  }
-  return row[right.count]
 }
