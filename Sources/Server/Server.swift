@@ -59,10 +59,16 @@ public struct Server: Sendable {
             let context = InboxContext(
               accounts: accounts, authFailures: authFailures, publisher: publisher, clock: clock, signals: signals, logger: logger)
             let worker = makeWorker(pool, consuming, context)
+            let commands = CommandStore(pool)
             let dispatcher = Dispatcher(
-              store: CommandStore(pool), accounts: accounts, publisher: publisher, wakeup: signals.dispatch, clock: clock, logger: logger)
+              store: commands, accounts: accounts, publisher: publisher, signals: signals, clock: clock, logger: logger)
+            let canceller = CancelDispatcher(
+              store: commands, accounts: accounts, publisher: publisher, signals: signals, clock: clock, logger: logger)
+            let sweep = CommandSweep(store: commands, signals: signals, logger: logger)
             group.addTask { try await worker.run() }
             group.addTask { try await dispatcher.run(until: stop) }
+            group.addTask { try await canceller.run() }
+            group.addTask { try await sweep.run() }
             group.addTask { try await EventRetention(store: SystemEventStore(pool), logger: logger).run() }
           }
           defer { group.cancelAll() }
@@ -103,7 +109,7 @@ public struct Server: Sendable {
       registrations: RegistrationDesk(
         store: agents, directory: directory, heartbeatInterval: configuration.heartbeatInterval, context: context),
       heartbeats: HeartbeatDesk(store: agents, directory: directory, context: context),
-      results: ResultDesk(store: CommandStore(pool), context: context),
+      results: ResultDesk(store: CommandStore(pool), events: SystemEventStore(pool), context: context),
       presence: PresenceWatch(
         store: agents, leaderLock: LeaderLock(configuration.database.configuration, name: PresenceWatch.lockName),
         timeout: configuration.heartbeatTimeout, logger: logger),

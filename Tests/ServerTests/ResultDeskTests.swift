@@ -18,7 +18,7 @@ import Testing
       let first = try await bench.database.commands.insert(agentID: mine.agentID, commandType: "ping")
       let second = try await bench.database.commands.insert(agentID: mine.agentID, commandType: "ping")
       // Written our way it is longer than any message may be; as it came it is not.
-      let growing = JSONText(#"{"a":[\#(Array(repeating: "1e9", count: 60_000).joined(separator: ","))]}"#)
+      let growing = JSONText(#"{"a":[\#(Array(repeating: "1e9", count: 200_000).joined(separator: ","))]}"#)
       let long = try growing.result(of: mine, commandID: second)
       var stolen = try bench.result(second, of: other)
       stolen.message.headers["case"] = .text("stolen")
@@ -28,15 +28,24 @@ import Testing
         stolen, try bench.result(second, of: foreign), try bench.result("no-such-command", of: mine), long,
         try bench.result(second, of: mine, output: .string("three")),
       ])
+      // Output is for those who follow it: without one the broker drops it, and no worker sees it.
+      try await bench.peer.publish([
+        Publication(
+          try BenchMessage.signed([0x7b, 0x7d], type: "output", routingKey: "output.c1.a1"), to: Topology.inboxExchange,
+          routingKey: "output.c1.a1", mandatory: false)
+      ])
+      try await bench.peer.publish(try BenchMessage.signed([0x7b, 0x7d], type: "heartbeat", routingKey: "result.c1.a1"), "result.c1.a1")
       try await eventually("both have their result") {
         let rows = try await bench.database.commands.list().rows
         return rows.count == 2 && rows.allSatisfy { $0.status == .succeeded }
       }
       #expect(try await bench.database.commands.find(id: first)?.output == "\"one\"")
-      let letters = try await bench.deadLetters(4)
+      let letters = try await bench.deadLetters(5)
       let reasons = letters.compactMap { letter in if case .text(let text) = letter.message.headers["reason"] { text } else { nil } }
       #expect(reasons.count { $0.contains("has no command \(second)") } == 2)
       #expect(reasons.contains { $0.contains("has no command no-such-command") })
+      #expect(reasons.contains { $0.contains("its type is 'heartbeat'; the routing key wants 'progress' or 'result'") }, "\(reasons)")
+      #expect(!reasons.contains { $0.contains("output.c1.a1") || $0.contains("'output'") })
       #expect(reasons.contains { $0.contains("are the most") }, "\(reasons)")
       try await bench.expectEmptyAfterStop()
       #expect(bench.log.count("Worker is consuming") == 1)

@@ -78,7 +78,7 @@ import Testing
       let id = try await database.commands.insert(agentID: agent.id, commandType: "ping")
       let claimed = try await database.commands.claim(limit: 10, lease: .seconds(60))
       try await database.register("a1", session: "s2", sentAt: try await database.now().advanced(by: .milliseconds(5)))
-      #expect(try await database.commands.markQueued(claimed) == 0)
+      #expect(try await database.commands.markQueued(claimed) == QueuedCommands())
       #expect(try await database.commands.find(id: id)?.status == .pending)
     }
   }
@@ -93,7 +93,7 @@ import Testing
       #expect(try await database.commands.find(id: id)?.error == "no queue")
       try await database.commands.release(seq, after: .zero, error: "again")
       let claimed = try await database.commands.claim(limit: 1, lease: .seconds(60))
-      #expect(try await database.commands.markQueued(claimed) == 1)
+      #expect(try await database.commands.markQueued(claimed).marked == 1)
       #expect(try await database.commands.find(id: id)?.error == nil)
     }
   }

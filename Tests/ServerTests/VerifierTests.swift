@@ -134,7 +134,7 @@ import Testing
   @Test func putsKindsAsideThatThisVersionHasNoUseFor() throws {
     for kind in [MessageKind.output, .notice] {
       let delivery = BenchMessage.delivery(try good(), routingKey: "\(kind.rawValue).c1.a1")
-      guard case .unusable(let letter) = Verifier<CommandResult>(.result).verdict(delivery, accounts: accounts) else {
+      guard case .unusable(let letter) = Verifier<CommandReport>(.result).verdict(delivery, accounts: accounts) else {
         throw UnexpectedVerdict(description: kind.rawValue)
       }
       #expect(letter.reason.contains("no use for messages of kind '\(kind.rawValue)'"))

@@ -35,4 +35,16 @@ enum CommandEnvelope {
     try message.sign(with: SigningKey(clientToken: account.token), routingKey: row.queue)
     return Publication(message, to: Topology.commandsExchange, routingKey: row.queue)
   }
+
+  /// The message that calls a command off: signed likewise, ahead of all that waits in the queue, and kept for as long as the queue.
+  static func cancellation(_ due: DueCancellation, account: Account, at now: Timestamp) throws -> Publication {
+    let cancellation = CommandCancellation(commandID: due.commandID, agentID: due.agentID, requestedAt: due.requestedAt)
+    var message = Message(
+      body: try WireCoding.encode(cancellation), contentType: "application/json", type: CommandCancellation.type.rawValue,
+      messageID: randomUUID())
+    message.timestamp = UInt64(clamping: now.seconds)
+    message.priority = CommandPriority.cancellationLevel
+    try message.sign(with: SigningKey(clientToken: account.token), routingKey: due.queue)
+    return Publication(message, to: Topology.commandsExchange, routingKey: due.queue)
+  }
 }

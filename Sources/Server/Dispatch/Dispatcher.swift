@@ -25,41 +25,26 @@ struct Dispatcher: Sendable {
   let store: CommandStore
   let accounts: AccountCache
   let publisher: Publisher
-  let wakeup: Signal
+  let signals: WorkSignals
   let clock: FleetClock
   let logger: Logger
-
-  /// How often commands of agents that were deleted are looked for.
-  static let orphanInterval = Duration.seconds(30)
 
   /// Works until `stop` is wished or the task is cancelled. A wish lets the batch under way be finished, so that no lease is left to run out.
   func run(until stop: StopRequest) async throws {
     let database = DatabaseRetry(logger: logger)
-    var nextOrphans = ContinuousClock.now
     while !stop.isRequested {
-      try await closeOverdue(database, &nextOrphans)
       // Claiming while the broker is away would only wear out leases.
       guard await publisher.state == .connected else {
-        try await wakeup.wait(upTo: Self.sweepInterval)
+        try await signals.dispatch.wait(upTo: Self.sweepInterval)
         continue
       }
       let claimed = try await database.run { try await store.claim(limit: Self.batchSize, lease: Self.lease) }
       if claimed.isEmpty {
-        try await wakeup.wait(upTo: Self.sweepInterval)
+        try await signals.dispatch.wait(upTo: Self.sweepInterval)
       } else {
         try await dispatch(claimed, database)
       }
     }
-  }
-
-  /// Rows that nobody will deliver any more get their end here.
-  private func closeOverdue(_ database: DatabaseRetry, _ nextOrphans: inout ContinuousClock.Instant) async throws {
-    let expired = try await database.run { try await store.closeExpired() }
-    if expired > 0 { logger.warning("\(expired) commands expired before they were delivered") }
-    guard nextOrphans <= .now else { return }
-    nextOrphans = .now + Self.orphanInterval
-    let orphaned = try await database.run { try await store.closeOrphaned() }
-    if orphaned > 0 { logger.warning("\(orphaned) commands cannot be delivered: their agents were deleted") }
   }
 
   private func dispatch(_ claimed: [ClaimedCommand], _ database: DatabaseRetry) async throws {
@@ -90,8 +75,26 @@ struct Dispatcher: Sendable {
       }
     }
     if !queued.isEmpty {
-      try await database.run { [queued] in try await store.markQueued(queued) }
+      let result = try await database.run { [queued] in try await store.markQueued(queued) }
+      if result.marked > 0 { signals.events.raise() }
       for row in queued { logger.info("Command \(row.id) '\(row.commandType)' is in the queue of agent \(row.agentID)") }
+      await recall(result.calledOff, found)
+    }
+  }
+
+  /// Commands that were called off while they were being sent are called off in the queue too. If that fails, the agent may run one; its result is then
+  /// what counts.
+  private func recall(_ rows: [ClaimedCommand], _ accounts: [String: Account]) async {
+    for row in rows {
+      guard let account = accounts[row.clientID] else { continue }
+      let due = DueCancellation(
+        seq: row.seq, commandID: row.id, agentID: row.agentID, clientID: row.clientID, queue: row.queue, generation: row.generation,
+        requestedAt: clock.now())
+      do {
+        try await publisher.publish([try CommandEnvelope.cancellation(due, account: account, at: clock.now())])[0].get()
+      } catch {
+        logger.warning("Command \(row.id) was called off while it was being sent, and agent \(row.agentID) could not be told: \(error)")
+      }
     }
   }
 
@@ -113,5 +116,7 @@ struct Dispatcher: Sendable {
   private func close(_ row: ClaimedCommand, _ reason: String, _ database: DatabaseRetry) async throws {
     logger.error("Command \(row.id) for agent \(row.agentID) cannot be delivered: \(reason)")
     try await database.run { try await store.closeUndeliverable(row.seq, reason: reason) }
+    signals.events.raise()
+    signals.rollouts.raise()
   }
 }

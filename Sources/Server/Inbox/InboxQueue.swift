@@ -6,7 +6,7 @@ import ServiceRuntime
 ///
 /// Order of things for every message: its effect is durable (a row, a dead letter, an answer sent), then it is acknowledged. Whatever
 /// is lost in between is delivered again, and every effect may happen twice.
-struct InboxQueue<Body: FleetMessage>: Sendable {
+struct InboxQueue<Body: InboxBody>: Sendable {
   let kind: MessageKind
   let channel: Channel
   let context: InboxContext

@@ -77,8 +77,10 @@ struct RegistrationDesk: Sendable {
       }
       if let previousQueue, previousQueue != agent.queue { try await queues.delete(previousQueue) }
       try await answer(request, agent)
-      // Commands that waited for this agent can go now.
+      // Commands that waited for this agent can go now, and those that were called off are called off in its new queue.
       context.signals.dispatch.raise()
+      context.signals.cancels.raise()
+      context.signals.events.raise()
       context.logger.info(
         "Registered agent \(agent.id) '\(request.address.logicalAgentID)' of client \(request.account.id)"
           + " (instance \(request.body.instanceID), queue \(agent.queue))")

@@ -2,7 +2,7 @@ import AMQP
 import FleetProtocol
 
 /// A message of an agent whose signature holds and whose client is active.
-struct Verified<Body: FleetMessage>: Sendable {
+struct Verified<Body: InboxBody>: Sendable {
   let body: Body
   let address: AgentAddress
   let account: Account
@@ -30,7 +30,7 @@ struct Unusable: Sendable {
 }
 
 /// What becomes of a message from the wire.
-enum Verdict<Body: FleetMessage>: Sendable {
+enum Verdict<Body: InboxBody>: Sendable {
   case accepted(Verified<Body>)
   case refused(Refusal)
   case unusable(Unusable)

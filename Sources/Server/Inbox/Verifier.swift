@@ -8,7 +8,7 @@ import SignedMessages
 /// The broker is not trusted: it let the message in by its routing key, but who sent it is proved by the signature alone, keyed with the
 /// client's token from MySQL. One verifier belongs to one consumer's task: it keeps a keyed HMAC context for each client, which is not
 /// to be shared between threads.
-final class Verifier<Body: FleetMessage> {
+final class Verifier<Body: InboxBody> {
   /// More clients than this at once start the contexts afresh; each is some hundred bytes.
   static var mostKeys: Int { 20_000 }
 
@@ -48,8 +48,9 @@ final class Verifier<Body: FleetMessage> {
       return unusable(delivery, "routing key '\(delivery.routingKey)': \(error)")
     }
     guard let messageID = delivery.message.messageID else { return unusable(delivery, "it has no message_id") }
-    guard delivery.message.type == Body.type.rawValue else {
-      return unusable(delivery, "its type is '\(delivery.message.type ?? "")'; the routing key wants '\(Body.type.rawValue)'")
+    guard let type = MessageType(rawValue: delivery.message.type ?? ""), Body.types.contains(type) else {
+      let wanted = Body.types.map { "'\($0.rawValue)'" }.joined(separator: " or ")
+      return unusable(delivery, "its type is '\(delivery.message.type ?? "")'; the routing key wants \(wanted)")
     }
     guard let account = accounts[address.clientID] else {
       return refused(delivery, .invalidToken, messageID, address, nil, "no client has the id '\(address.clientID)'", authentication: true)
@@ -68,7 +69,7 @@ final class Verifier<Body: FleetMessage> {
       return refused(delivery, .inactiveClient, messageID, address, account, "client '\(account.id)' is disabled", authentication: true)
     }
     do throws(MessageError) {
-      let body = try WireCoding.decode(Body.self, from: delivery.message.body)
+      let body = try Body.decode(type, from: delivery.message.body)
       return .accepted(Verified(body: body, address: address, account: account, delivery: delivery))
     } catch {
       return .refused(

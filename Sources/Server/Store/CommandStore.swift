@@ -2,7 +2,8 @@ import FleetProtocol
 import MySQL
 import ServiceRuntime
 
-/// The table `commands`: writing, finding and listing. Sending and ending are in `CommandStore+Outbox.swift`.
+/// The table `commands`: writing, finding and listing. Every change of a status is in the files beside this one, and goes through
+/// `CommandLifecycle`.
 public struct CommandStore: Sendable {
   let pool: Pool
 
@@ -15,6 +16,10 @@ public struct CommandStore: Sendable {
     public var agentID: String?
     /// Commands that stand so.
     public var status: CommandStatus?
+    /// One rollout's commands.
+    public var rolloutID: String?
+    /// Commands that were written within this time.
+    public var createdWithin: Duration?
     /// Rows at most.
     public var limit = 1000
 
@@ -44,6 +49,15 @@ public struct CommandStore: Sendable {
     return try rows.map(StoredCommand.init).first { $0.id == id }
   }
 
+  /// What a command's executable wrote, as much of it as is kept: whole texts, which no list has. `nil` when there is no such command.
+  public func outputTexts(id: String) async throws -> (standardOutput: String?, standardError: String?)? {
+    let rows = try await pool.withConnection { connection in
+      try await connection.query("SELECT id, stdout, stderr FROM commands WHERE id = ?", [.text(id)])
+    }
+    guard let row = try rows.first(where: { try $0.string("id") == id }) else { return nil }
+    return (try row.optionalString("stdout"), try row.optionalString("stderr"))
+  }
+
   /// The commands that fit, newest first; rows that cannot be read are told apart.
   public func list(_ filter: Filter = Filter()) async throws -> Listing<StoredCommand> {
     var conditions: [String] = []
@@ -55,6 +69,14 @@ public struct CommandStore: Sendable {
     if let status = filter.status {
       conditions.append("status = ?")
       values.append(.text(status.rawValue))
+    }
+    if let rolloutID = filter.rolloutID {
+      conditions.append("rollout_id = ?")
+      values.append(.text(rolloutID))
+    }
+    if let time = filter.createdWithin {
+      conditions.append("created_at >= NOW(3) - INTERVAL ? MICROSECOND")
+      values.append(.int(time.milliseconds * 1000))
     }
     let condition = conditions.isEmpty ? "" : " WHERE \(conditions.joined(separator: " AND "))"
     let sql = "SELECT \(StoredCommand.columns) FROM commands\(condition) ORDER BY seq DESC LIMIT ?"

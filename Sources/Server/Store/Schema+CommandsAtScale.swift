@@ -3,7 +3,10 @@ extension Schema {
   static let commandLifecycle = """
     ALTER TABLE commands
       ADD COLUMN delivered_at TIMESTAMP(3) NULL AFTER queued_at,
-      ADD COLUMN cancel_requested_at TIMESTAMP(3) NULL AFTER finished_at,
+      ADD COLUMN run_until TIMESTAMP(3) NULL AFTER finished_at,
+      ADD COLUMN cancel_requested_at TIMESTAMP(3) NULL AFTER run_until,
+      ADD COLUMN cancel_generation INT UNSIGNED NULL AFTER cancel_requested_at,
+      ADD COLUMN ended_by VARCHAR(8) NULL AFTER cancel_generation,
       ADD COLUMN exit_code INT NULL AFTER output,
       ADD COLUMN stdout LONGTEXT NULL AFTER exit_code,
       ADD COLUMN stderr LONGTEXT NULL AFTER stdout,
@@ -13,8 +16,8 @@ extension Schema {
       ADD COLUMN source VARCHAR(128) NULL,
       ADD COLUMN rollout_id VARCHAR(64) NULL,
       ADD KEY commands_rollout (rollout_id, status),
-      ADD KEY commands_cancel (cancel_requested_at, status),
-      ADD KEY commands_running (status, started_at)
+      ADD KEY commands_cancel (status, cancel_requested_at),
+      ADD KEY commands_running (status, run_until)
     """
 
   static let agentConfigurationAndNotices = """

@@ -28,18 +28,37 @@ public struct StoredCommand: Sendable, Equatable {
   public let attempts: Int
   /// When the broker had taken it.
   public let queuedAt: Timestamp?
+  /// When the agent had it in its journal, by the agent's clock.
+  public let deliveredAt: Timestamp?
   /// When the agent began, by the agent's clock.
   public let startedAt: Timestamp?
   /// When it was done.
   public let finishedAt: Timestamp?
-  /// What it gave back, JSON.
+  /// When somebody called it off.
+  public let cancelRequestedAt: Timestamp?
+  /// Whose word its end is.
+  public let endedBy: CommandEnder?
+  /// What a built-in command gave back, JSON.
   public let output: String?
+  /// The exit code of an executable that ended by itself.
+  public let exitCode: Int?
+  /// Bytes that the executable wrote to standard output; `CommandStore.outputTexts` has them, or what is kept of them.
+  public let standardOutputBytes: Int?
+  /// Bytes that the executable wrote to standard error.
+  public let standardErrorBytes: Int?
+  /// Whether its output is published while it runs.
+  public let streamsOutput: Bool
+  /// Who wrote it.
+  public let source: String?
+  /// The rollout it belongs to.
+  public let rolloutID: String?
   /// Why it failed, or why it has not been sent so far.
   public let error: String?
 
   static let columns = """
-    seq, id, agent_id, command_type, parameters, priority, status, created_at, expires_at, timeout_seconds, attempts, queued_at, started_at, \
-    finished_at, output, error
+    seq, id, agent_id, command_type, parameters, priority, status, created_at, expires_at, timeout_seconds, attempts, queued_at, \
+    delivered_at, started_at, finished_at, cancel_requested_at, ended_by, output, exit_code, stdout_bytes, stderr_bytes, stream_output, source, \
+    rollout_id, error
     """
 
   init(_ row: Row) throws {
@@ -56,9 +75,18 @@ public struct StoredCommand: Sendable, Equatable {
     timeoutSeconds = try row.optionalInt("timeout_seconds")
     attempts = try row.int("attempts")
     queuedAt = try row.optionalTimestamp("queued_at")
+    deliveredAt = try row.optionalTimestamp("delivered_at")
     startedAt = try row.optionalTimestamp("started_at")
     finishedAt = try row.optionalTimestamp("finished_at")
+    cancelRequestedAt = try row.optionalTimestamp("cancel_requested_at")
+    endedBy = try row.optionalString("ended_by").flatMap(CommandEnder.init)
     output = try row.optionalString("output")
+    exitCode = try row.optionalInt("exit_code")
+    standardOutputBytes = try row.optionalInt("stdout_bytes")
+    standardErrorBytes = try row.optionalInt("stderr_bytes")
+    streamsOutput = try row.int("stream_output") != 0
+    source = try row.optionalString("source")
+    rolloutID = try row.optionalString("rollout_id")
     error = try row.optionalString("error")
   }
 }

@@ -1,0 +1,67 @@
+import FleetProtocol
+import MySQL
+import ServiceRuntime
+
+// The outbox's first step: taking what is to be sent, for a while.
+extension CommandStore {
+  /// Takes up to `limit` pending commands, most urgent first and then in the order of writing, and holds them for `lease`: if this
+  /// process dies, another takes them after it. Only agents with a queue are looked at.
+  ///
+  /// Empty means that there is nothing left for this dispatcher now. Several dispatchers share the work: nobody waits for another's rows.
+  public func claim(limit: Int, lease: Duration) async throws -> [ClaimedCommand] {
+    // The candidates are read without locks, because ordering them would lock every pending row; only those chosen are then locked by their key.
+    for _ in 0..<Self.claimAttempts {
+      let candidates = try await keys(
+        """
+        SELECT c.seq FROM commands c JOIN agents a ON a.id = c.agent_id WHERE c.status = 'pending' AND a.queue IS NOT NULL \
+        AND (c.lease_until IS NULL OR c.lease_until <= NOW(3)) AND (c.expires_at IS NULL OR c.expires_at > NOW(3)) \
+        AND c.cancel_requested_at IS NULL ORDER BY c.priority DESC, c.seq LIMIT ?
+        """, [.int(Int64(limit))])
+      guard !candidates.isEmpty else { return [] }
+      let claimed = try await claim(candidates, lease)
+      if !claimed.isEmpty { return claimed }
+    }
+    return []
+  }
+
+  private static let claimAttempts = 3
+
+  private func claim(_ candidates: [Int64], _ lease: Duration) async throws -> [ClaimedCommand] {
+    try await pool.transaction { connection in
+      let locked = try await Self.lock(
+        candidates, " AND status = 'pending' AND cancel_requested_at IS NULL AND (lease_until IS NULL OR lease_until <= NOW(3))",
+        skippingLocked: true, on: connection
+      ).rows
+      guard !locked.isEmpty else { return [] }
+      var reading: SQLText = "SELECT "
+      reading.append(sql: ClaimedCommand.columns)
+      reading.append(sql: " FROM commands c JOIN agents a ON a.id = c.agent_id WHERE a.queue IS NOT NULL AND c.seq IN (")
+      reading.append(list: locked.map { .int($0.seq) })
+      reading.append(sql: ") ORDER BY c.priority DESC, c.seq")
+      let found = try Listing(try await connection.queryText(reading), of: "commands", ClaimedCommand.init)
+      for problem in found.problems {
+        // Such as a zero date that a lenient session wrote: nobody could ever send it, and it must not hold up the others.
+        let moves = Self.moves(locked.filter { $0.id == problem.id }, by: .undeliverable)
+        try await Self.end(moves, problem.problem, on: connection)
+      }
+      let commands = found.rows
+      guard !commands.isEmpty else { return [] }
+      var leasing: SQLText = "UPDATE commands SET attempts = attempts + 1, lease_until = NOW(3) + INTERVAL "
+      leasing.append(.int(lease.milliseconds * 1000))
+      leasing.append(sql: " MICROSECOND WHERE seq IN (")
+      leasing.append(list: commands.map { .int($0.seq) })
+      leasing.append(sql: ")")
+      try await connection.executeText(leasing)
+      return commands
+    }
+  }
+
+  /// Gives a command back that could not be sent, with the reason: it may be claimed again `after` from now.
+  public func release(_ seq: Int64, after delay: Duration, error: String) async throws {
+    try await pool.withConnection { connection in
+      _ = try await connection.execute(
+        "UPDATE commands SET lease_until = NOW(3) + INTERVAL ? MICROSECOND, error = ? WHERE seq = ? AND status = 'pending'",
+        [.int(delay.milliseconds * 1000), .text(Self.shortened(error)), .int(seq)])
+    }
+  }
+}
