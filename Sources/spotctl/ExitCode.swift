@@ -20,6 +20,11 @@ enum ExitCode: Int32, Sendable, CaseIterable {
   }
 }
 
+/// A command that was followed has ended, and the tool ends as it did; everything was said.
+struct CommandsOwnEnd: Error {
+  let exitCode: Int32
+}
+
 /// Why the tool ends without having done what it was asked.
 struct Failure: Error, Equatable, CustomStringConvertible {
   let code: ExitCode

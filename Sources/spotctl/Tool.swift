@@ -8,18 +8,22 @@ import ServiceRuntime
 struct Tool {
   let environment: Environment
 
-  /// Does what `words` (without the program's name) ask, prints it, and returns the exit code.
-  func run(_ words: [String]) async -> ExitCode {
+  /// Does what `words` (without the program's name) ask, prints it, and returns the exit code: one of `ExitCode`, or that of a command that was followed.
+  func run(_ words: [String]) async -> Int32 {
     do {
       switch try Parser().parse(words) {
       case .help(let path): writeFully(Help().text(path), to: STDOUT_FILENO)
-      case .run(let invocation): try await run(invocation)
+      case .run(let invocation): try await Interruption.watch { try await run(invocation) }
       }
-      return .done
+      return ExitCode.done.rawValue
+    } catch let end as CommandsOwnEnd {
+      return end.exitCode
+    } catch let interrupted as Interrupted {
+      return 128 + interrupted.signal
     } catch {
       let failure = Self.explain(error)
       writeFully("spotctl: \(failure)\n", to: STDERR_FILENO)
-      return failure.code
+      return failure.code.rawValue
     }
   }
 

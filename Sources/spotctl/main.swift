@@ -1,4 +1,7 @@
 import Glibc
 import ServiceRuntime
 
-exit(await Tool(environment: .process).run(Array(CommandLine.arguments.dropFirst())).rawValue)
+// Before anything else: every thread that is started later inherits the mask.
+Signals.block()
+
+exit(runProgram { await Tool(environment: .process).run(Array(CommandLine.arguments.dropFirst())) })

@@ -21,13 +21,15 @@ import Testing
 
   @Test func argumentsAndOptionsMayBeMixed() throws {
     let expected = Invocation(
-      path: ["commands", "send"], arguments: ["AGENT": "web-1", "NAME": "ping", "JSON": "{}"], values: ["--timeout": "5"],
+      path: ["commands", "send"], arguments: ["AGENT": "web-1", "NAME": "ping", "JSON": "{}"], values: ["--wait-for": "5"],
       switches: ["--wait", "--json"])
-    #expect(try invocation("commands", "send", "web-1", "ping", "{}", "--wait", "--timeout", "5", "--json") == expected)
-    #expect(try invocation("commands", "send", "--json", "web-1", "--timeout=5", "ping", "--wait", "{}") == expected)
+    #expect(try invocation("commands", "send", "web-1", "ping", "{}", "--wait", "--wait-for", "5", "--json") == expected)
+    #expect(try invocation("commands", "send", "--json", "web-1", "--wait-for=5", "ping", "--wait", "{}") == expected)
     #expect(try invocation("agents", "show", "--", "--strange").arguments == ["AGENT": "--strange"])
     #expect(try invocation("clients", "create", "-").arguments == ["NAME": "-"])
     #expect(try invocation("--version").path == ["version"])
+    #expect(try invocation("commands", "cancel", "one", "--json", "two").words == ["one", "two"])
+    #expect(problem("commands", "cancel").contains("ID… is missing"))
   }
 
   @Test func helpIsEverywhere() throws {
@@ -75,7 +77,7 @@ import Testing
     #expect(problem("agents", "list", "--json", "--json").contains("--json is there twice"))
     #expect(problem("agents", "list", "--json=yes").contains("--json takes no value"))
     #expect(problem("agents", "list", "--client").contains("--client needs a value: --client CLIENT"))
-    #expect(problem("commands", "send", "a", "ping", "--timeout", "5").contains("--timeout means nothing without --wait"))
+    #expect(problem("commands", "send", "a", "ping", "--wait-for", "5").contains("--wait-for means nothing without --wait"))
     #expect(problem("commands", "send", "a").contains("Try: spotctl commands send --help"))
     #expect(!problem("bad\u{1b}[2Jname").contains("\u{1b}"), "nothing of it may move the cursor")
   }
@@ -85,7 +87,7 @@ import Testing
     #expect(throws: UsageError("--priority is '256'; it must be a whole number from 0 to 255")) {
       try invocation.integer("--priority", default: 25, in: 0...255)
     }
-    #expect(try invocation.integer("--timeout", default: 60, in: 1...100) == 60)
+    #expect(try invocation.integer("--limit", default: 60, in: 1...100) == 60)
   }
 
   @Test func parametersMustBeAnObject() throws {

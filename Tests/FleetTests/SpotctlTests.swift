@@ -8,58 +8,6 @@ import Testing
 
 /// The tool as an operator runs it, on a real database and broker.
 @Suite struct SpotctlTests {
-  private struct Answer {
-    let code: Int32
-    let lines: [String]
-    var text: String { lines.joined(separator: "\n") }
-    /// The rows of `--json`, remarks left out.
-    var rows: [JSONValue] {
-      get throws {
-        let json = lines.filter { !$0.hasPrefix("spotctl: ") }.joined(separator: "\n")
-        guard case .array(let rows) = try WireCoding.decodeJSON(JSONValue.self, from: Array(json.utf8)) else { return [] }
-        return rows
-      }
-    }
-  }
-
-  private struct Desk {
-    let environment: [String: String]
-    let pool: Pool
-
-    func run(_ words: String..., changes: [String: String] = [:]) async throws -> Answer {
-      let program = try await Program("spotctl", words, environment: environment.merging(changes) { $1 })
-      let status = try await program.waitForExit()
-      guard case .exited(let code) = status else { return Answer(code: -1, lines: program.lines) }
-      return Answer(code: code, lines: program.lines)
-    }
-
-    func register(_ name: String, client: String = "test") async throws -> String {
-      let request = RegistrationRequest(
-        logicalAgentID: name, instanceID: "i-1", instanceType: "c5", region: "r", az: "z", sessionID: "s-\(name)", sentAt: .now())
-      let address = try AgentAddress(clientID: client, logicalAgentID: name)
-      guard case .registered(let agent, _) = try await AgentStore(pool).register(request, from: address) else { return "" }
-      return agent.id
-    }
-  }
-
-  private func withDesk(_ body: (Desk) async throws -> Void) async throws {
-    let services = try await LocalServices.shared()
-    let login = try await services.createDatabase()
-    let pool = Pool(
-      configuration: DatabaseConfiguration(
-        host: login.host, port: UInt16(login.port), user: login.user, password: login.password, database: login.name), size: 2)
-    let desk = Desk(environment: login.environment.merging(["AMQP_URL": services.amqpURL]) { $1 }, pool: pool)
-    do {
-      let migrated = try await desk.run("migrate")
-      #expect(migrated.code == 0 && migrated.text.contains("create the fleet's tables"))
-      try await body(desk)
-      await pool.close()
-    } catch {
-      await pool.close()
-      throw error
-    }
-  }
-
   @Test func aClientIsMadeShownAndSwitched() async throws {
     try await withDesk { desk in
       #expect(try await desk.run("migrate").text.contains("Nothing to do"))
@@ -177,7 +125,7 @@ import Testing
         #expect(ended.code == code)
         #expect(try ended.rows.first?["output"] == ["pong": true])
       }
-      let late = try await desk.run("commands", "send", "web-1", "ping", "--wait", "--timeout", "1")
+      let late = try await desk.run("commands", "send", "web-1", "ping", "--wait", "--wait-for", "1s")
       #expect(late.code == 4 && late.text.contains("spotctl commands show "))
     }
   }
@@ -185,7 +133,7 @@ import Testing
   @Test func whatCannotBeReachedOrIsNotMigratedSaysSo() async throws {
     let services = try await LocalServices.shared()
     let login = try await services.createDatabase()
-    let desk = Desk(
+    let desk = ToolDesk(
       environment: login.environment,
       pool: Pool(configuration: DatabaseConfiguration(host: "", user: "", password: "", database: ""), size: 1))
     let empty = try await desk.run("clients", "list")
@@ -203,7 +151,7 @@ import Testing
   }
 
   @Test func keysAreMadeTheFirstIsCurrentAndTheNextWaits() async throws {
-    let desk = Desk(
+    let desk = ToolDesk(
       environment: [:], pool: Pool(configuration: DatabaseConfiguration(host: "", user: "", password: "", database: ""), size: 1))
     let folder = "/tmp/spot-optimizer-test-keys-\(randomUUID())"
     let first = try await desk.run("keys", "create", "--dir", folder, "--id", "one", "--json")

@@ -2,90 +2,110 @@ import FleetProtocol
 import Server
 import ServiceRuntime
 
-/// `spotctl commands …`.
+/// `spotctl commands …`: looking at commands and calling them off. Sending is in `CommandCommands+Send.swift`.
 struct CommandCommands {
-  /// How often a command that is waited for is looked at.
-  static let pollInterval: Duration = .milliseconds(50)
-  /// How long it is waited for unless `--timeout` says so.
-  static let defaultTimeout = 60
-
   let store: CommandStore
   let agents: AgentCommands
   let wakeUp: WakeUp
   let terminal: Terminal
 
-  func send(_ invocation: Invocation) async throws {
-    let priority = try invocation.integer("--priority", default: CommandPriority.normal, in: CommandPriority.range)
-    let timeout = try invocation.integer("--timeout", default: Self.defaultTimeout, in: 1...MessageLimits.longestSeconds)
-    let parameters = try Self.parameters(invocation.arguments["JSON"])
-    let agent = try await agents.find(invocation)
-    let id: String
-    do {
-      var draft = CommandDraft(
-        agentID: agent.id, clientID: agent.address.clientID, commandType: invocation.arguments["NAME"] ?? "")
-      draft.parameters = parameters
-      draft.priority = priority
-      draft.source = "spotctl"
-      id = try await store.insert(draft)
-    } catch let error as MessageError {
-      throw Failure(.usage, "the command cannot be sent: \(error)")
+  /// Rows of a list that does not say how many.
+  private static let listed = 100
+
+  func list(_ invocation: Invocation) async throws {
+    var filter = CommandStore.Filter()
+    if let word = invocation.values["--agent"] {
+      var query = invocation
+      query.arguments["AGENT"] = word
+      filter.agentID = try await agents.find(query).id
+    } else if invocation.values["--client"] != nil {
+      throw UsageError("--client means nothing without --agent", path: invocation.path)
     }
-    let command = try await find(id)
-    if agent.status != .online {
-      let seen = agent.lastHeartbeatAt.map { "last seen \($0.localText)" } ?? "never seen"
-      terminal.remark("the agent is \(agent.status.rawValue) (\(seen)); the command waits for it")
-    }
-    // Committed: from here on it is delivered, whether the dispatchers can be woken or not.
-    if invocation.switches.contains("--wait") {
-      async let woken: Void = wakeUp.send(terminal)
-      let ended = try await wait(for: id, timeout)
-      await woken
-      try terminal.show(Record(ended))
-      guard ended.status == .succeeded else {
-        throw Failure(.failed, "the command ended as \(ended.status.rawValue)\(ended.error.map { ": \(printable($0))" } ?? "")")
+    if let word = invocation.values["--status"] {
+      guard let status = CommandStatus(rawValue: word) else {
+        throw Failure(
+          .usage, "--status is '\(printable(word))'; it must be one of \(CommandStatus.allCases.map(\.rawValue).joined(separator: ", "))")
       }
-    } else {
-      try terminal.show(Record(command))
-      await wakeUp.send(terminal)
+      filter.status = status
+    }
+    filter.rolloutID = invocation.values["--rollout"]
+    filter.createdWithin = try invocation.duration("--since", in: 1...MessageLimits.longestSeconds)
+    filter.limit = try invocation.integer("--limit", default: Self.listed, in: 1...10_000)
+    let listing = try await store.list(filter)
+    try terminal.show(listing.rows.map { Record($0) }, empty: "No commands.")
+    for problem in listing.problems { terminal.remark("\(problem)") }
+    if listing.rows.count + listing.problems.count == filter.limit {
+      terminal.remark("only the newest \(filter.limit) are shown; narrow it with --agent, --status or --since, or give a --limit")
     }
   }
 
-  func show(_ invocation: Invocation) async throws {
-    try terminal.show(Record(try await find(invocation.arguments["ID"] ?? "")))
+  func show(_ invocation: Invocation) async throws { try await show(try await find(invocation.arguments["ID"] ?? "")) }
+
+  /// Prints the row, and for people the output below it, in lines.
+  func show(_ command: StoredCommand) async throws {
+    let texts = try await store.outputTexts(id: command.id)
+    guard !terminal.isJSON else { return try terminal.show(Record(command, texts: texts ?? (nil, nil))) }
+    try terminal.show(Record(command))
+    let text = CommandText()
+    for (name, content, bytes) in [
+      ("stdout", texts?.standardOutput, command.standardOutputBytes), ("stderr", texts?.standardError, command.standardErrorBytes),
+    ] {
+      guard let content, !content.isEmpty else { continue }
+      let cut = Self.cut(content, bytes).map { "; \($0)" } ?? ""
+      try text.write("\n\(name), \(bytes ?? content.utf8.count) bytes\(cut):\n", to: .standardOutput)
+      // Shown to people whatever standard output is: `commands output` has it as it is.
+      try text.write(CommandText.harmless(content) + (content.hasSuffix("\n") ? "" : "\n"), to: .standardOutput)
+    }
   }
 
-  private func find(_ id: String) async throws -> StoredCommand {
+  func output(_ invocation: Invocation) async throws {
+    let command = try await find(invocation.arguments["ID"] ?? "")
+    let texts = try await store.outputTexts(id: command.id)
+    if !command.status.isFinal { terminal.remark("the command is \(command.status.rawValue); its output is stored when it has ended") }
+    let text = CommandText()
+    if let output = command.output { try text.write("\(output)\n", to: .standardOutput) }
+    for (stream, content, bytes) in [
+      (CommandOutput.Stream.standardOutput, texts?.standardOutput, command.standardOutputBytes),
+      (.standardError, texts?.standardError, command.standardErrorBytes),
+    ] {
+      guard let content else { continue }
+      try text.write(content, to: stream)
+      if let cut = Self.cut(content, bytes) { terminal.remark("\(stream.rawValue) had \(bytes ?? 0) bytes; \(cut)") }
+    }
+  }
+
+  func cancel(_ invocation: Invocation) async throws {
+    let answers = try await store.requestCancel(ids: invocation.words)
+    await wakeUp.send(terminal)
+    var records: [Record] = []
+    var unknown: [String] = []
+    for id in invocation.words {
+      guard let answer = answers[id], answer != .unknown else {
+        unknown.append(id)
+        continue
+      }
+      var record = Record()
+      record.add("id", .text(id), listed: true)
+      switch answer {
+      case .cancelled: record.add("cancel", .text("cancelled before it was sent"), listed: true)
+      case .requested: record.add("cancel", .text("requested; its agent is told"), listed: true)
+      case .ended(let status): record.add("cancel", .text("none: it had ended as \(status.rawValue)"), listed: true)
+      case .unknown: continue
+      }
+      records.append(record)
+    }
+    if !records.isEmpty { try terminal.show(records, empty: "") }
+    if !unknown.isEmpty { throw Failure(.notFound, "there is no command \(unknown.map { "'\(printable($0))'" }.joined(separator: ", "))") }
+  }
+
+  func find(_ id: String) async throws -> StoredCommand {
     guard let command = try await store.find(id: id) else { throw Failure(.notFound, "there is no command '\(printable(id))'") }
     return command
   }
 
-  private func wait(for id: String, _ timeout: Int) async throws -> StoredCommand {
-    let deadline = ContinuousClock.now + .seconds(timeout)
-    while true {
-      let command = try await find(id)
-      if command.status.isFinal { return command }
-      guard ContinuousClock.now < deadline else {
-        throw Failure(
-          .timedOut,
-          "the command is \(command.status.rawValue) after \(timeout) s and goes on without you; see: spotctl commands show \(id)")
-      }
-      try await Task.sleep(for: Self.pollInterval)
-    }
-  }
-
-  static func parameters(_ text: String?) throws(Failure) -> JSONValue {
-    guard let text else { return .object([:]) }
-    let value: JSONValue
-    do throws(MessageError) {
-      value = try WireCoding.decodeJSON(JSONValue.self, from: Array(text.utf8))
-    } catch {
-      throw Failure(
-        .usage,
-        "JSON \(error.field == "body" ? "" : "(at \(error.field)) ")\(error.problem); quote it for the shell: '{\"key\": \"value\"}'")
-    }
-    guard case .object = value else {
-      throw Failure(.usage, "JSON is '\(printable(String(text.prefix(40))))'; it must be an object, such as '{\"key\": \"value\"}'")
-    }
-    return value
+  /// What is not kept of an output is said, in its place in the text and here.
+  private static func cut(_ text: String, _ bytes: Int?) -> String? {
+    guard let bytes, bytes > text.utf8.count else { return nil }
+    return "what was cut is marked in its place"
   }
 }

@@ -7,6 +7,10 @@ struct CommandSpec: Sendable {
     let name: String
     let help: String
     var isOptional = false
+    /// Whether it takes all the words that are left, one at least; only the last argument can.
+    var isRepeated = false
+    /// The option that can be given in its place: with it there is no such word.
+    var insteadOf: Option?
   }
 
   /// A word that begins with two dashes, with a value (`--timeout SECONDS`) or without (`--wait`).
@@ -40,8 +44,17 @@ struct CommandSpec: Sendable {
 
   /// `agents show AGENT [--client CLIENT] [--json]`.
   var synopsis: String {
-    let words = arguments.map { $0.isOptional ? "[\($0.name)]" : $0.name }
-    let switches = options.map { option in "[\(option.name)\(option.value.map { " \($0)" } ?? "")]" }
+    let words = arguments.map(\.placeholder)
+    let instead = arguments.compactMap { $0.insteadOf?.name }
+    let switches = options.filter { !instead.contains($0.name) }.map { option in "[\(option.name)\(option.value.map { " \($0)" } ?? "")]" }
     return (path + words + switches).joined(separator: " ")
+  }
+}
+
+extension CommandSpec.Argument {
+  /// As the usage shows it: `AGENT`, `[JSON]`, `AGENT|--target EXPR`, `NAME=VALUE…`.
+  var placeholder: String {
+    let word = name + (insteadOf.map { "|\($0.name) \($0.value ?? "")" } ?? "") + (isRepeated ? "…" : "")
+    return isOptional ? "[\(word)]" : word
   }
 }

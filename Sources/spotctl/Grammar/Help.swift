@@ -12,7 +12,7 @@ struct Help: Sendable {
 
   private func overview(_ group: [String]) -> String {
     let specs = table.filter { $0.path.starts(with: group) }
-    let words = specs.map { ($0.path + $0.arguments.map { $0.isOptional ? "[\($0.name)]" : $0.name }).joined(separator: " ") }
+    let words = specs.map { ($0.path + $0.arguments.map(\.placeholder)).joined(separator: " ") }
     var lines = ["Usage: spotctl \((group + ["COMMAND"]).joined(separator: " ")) [OPTIONS]", ""]
     if group.isEmpty {
       lines += ["The operator's tool of Spot Optimizer.", ""]
@@ -42,6 +42,6 @@ struct Help: Sendable {
     [
       "", "Every command has --help; --json prints a JSON array for programs.", "",
       "Environment: that of spot-optimizer-server. The database: DB_HOST, DB_PORT, DB_USER, DB_PASSWORD,",
-      "DB_NAME, DB_SSL_CA. The broker (only to wake the dispatchers at once): AMQP_URL, AMQP_CA_FILE.", "", "Exit codes:",
+      "DB_NAME, DB_SSL_CA. The broker (to wake the dispatchers, and to follow): AMQP_URL, AMQP_CA_FILE.", "", "Exit codes:",
     ] + ExitCode.allCases.map { "  \($0.rawValue)  \($0.meaning)" }
 }

@@ -6,6 +6,8 @@ struct Invocation: Sendable, Equatable {
   let path: [String]
   /// Arguments by their names: `AGENT`.
   var arguments: [String: String] = [:]
+  /// The words of the argument that takes all that are left.
+  var words: [String] = []
   /// Values of options by their names: `--client`.
   var values: [String: String] = [:]
   /// Switches that were given: `--wait`.

@@ -63,17 +63,25 @@ struct Parser: Sendable {
       guard let required = option.requires, !invocation.switches.contains(required) else { continue }
       throw UsageError("\(option.name) means nothing without \(required)")
     }
-    for (argument, word) in zip(spec.arguments, positional) {
+    try assign(positional, spec, &invocation)
+    return invocation
+  }
+
+  private func assign(_ words: [String], _ spec: CommandSpec, _ invocation: inout Invocation) throws(UsageError) {
+    let arguments = spec.arguments.filter { $0.insteadOf.map { invocation.values[$0.name] == nil } ?? true }
+    for (argument, word) in zip(arguments, words) {
       guard !word.isEmpty else { throw UsageError("\(argument.name) is empty") }
       invocation.arguments[argument.name] = word
     }
-    if let missing = spec.arguments.dropFirst(positional.count).first(where: { !$0.isOptional }) {
-      throw UsageError("\(missing.name) is missing. Usage: spotctl \(spec.synopsis)")
+    if let missing = arguments.dropFirst(words.count).first(where: { !$0.isOptional }) {
+      throw UsageError("\(missing.placeholder) is missing. Usage: spotctl \(spec.synopsis)")
     }
-    if positional.count > spec.arguments.count {
-      throw UsageError("'\(printable(positional[spec.arguments.count]))' is one word too many. Usage: spotctl \(spec.synopsis)")
+    if let last = arguments.last, last.isRepeated {
+      invocation.arguments[last.name] = nil
+      invocation.words = Array(words.dropFirst(arguments.count - 1))
+    } else if words.count > arguments.count {
+      throw UsageError("'\(printable(words[arguments.count]))' is one word too many. Usage: spotctl \(spec.synopsis)")
     }
-    return invocation
   }
 
   private func readOption(

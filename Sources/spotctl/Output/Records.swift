@@ -43,8 +43,8 @@ extension Record {
     add("updated_at", .time(agent.updatedAt))
   }
 
-  /// A row of `commands`.
-  init(_ command: StoredCommand) {
+  /// A row of `commands`; its output's texts are shown apart, and in JSON only with the row itself.
+  init(_ command: StoredCommand, texts: (standardOutput: String?, standardError: String?)? = nil) {
     add("id", .text(command.id), listed: true)
     add("agent_id", .text(command.agentID), listed: true)
     add("command_type", .text(command.commandType), listed: true)
@@ -56,8 +56,20 @@ extension Record {
     add("timeout_seconds", Cell(command.timeoutSeconds))
     add("attempts", .number(command.attempts))
     add("queued_at", Cell(command.queuedAt))
+    add("delivered_at", Cell(command.deliveredAt))
     add("started_at", Cell(command.startedAt))
     add("finished_at", Cell(command.finishedAt), listed: true)
+    add("cancel_requested_at", Cell(command.cancelRequestedAt))
+    add("ended_by", Cell(command.endedBy?.rawValue))
+    add("exit_code", Cell(command.exitCode), listed: true)
+    add("source", Cell(command.source))
+    add("rollout_id", Cell(command.rolloutID))
+    add("stdout_bytes", Cell(command.standardOutputBytes))
+    add("stderr_bytes", Cell(command.standardErrorBytes))
+    if let texts {
+      add("stdout", Cell(texts.standardOutput))
+      add("stderr", Cell(texts.standardError))
+    }
     add("output", Cell(json: command.output))
     add("error", Cell(command.error))
   }
