@@ -69,6 +69,12 @@ public struct Server: Sendable {
             group.addTask { try await dispatcher.run(until: stop) }
             group.addTask { try await canceller.run() }
             group.addTask { try await sweep.run() }
+            let agents = AgentStore(pool, heartbeatTimeout: configuration.heartbeatTimeout)
+            let configurationWatch = ConfigurationWatch(
+              store: agents, leaderLock: LeaderLock(configuration.database.configuration, name: ConfigurationWatch.lockName),
+              signals: signals, logger: logger)
+            group.addTask { try await configurationWatch.run() }
+            group.addTask { try await TagRetention(store: agents, logger: logger).run() }
             group.addTask { try await EventRetention(store: SystemEventStore(pool), logger: logger).run() }
           }
           defer { group.cancelAll() }

@@ -54,6 +54,8 @@ struct Tool {
     case let failure as Failure: return failure
     case let error as UsageError: return Failure(.usage, "\(error)")
     case let error as ConfigurationError: return Failure(.usage, "\(error)")
+    case let error as TargetSyntaxError: return Failure(.usage, "\(error)")
+    case let error as ChangeError: return Failure(.usage, "\(error)")
     case let error as MySQLError:
       if [.connect, .connectionLost, .unknownOutcome, .poolTimeout].contains(error.kind) {
         return Failure(.cannotReach, "\(error) (check DB_HOST, DB_PORT, DB_USER, DB_PASSWORD and DB_NAME)")

@@ -10,6 +10,10 @@ struct Workplace: Sendable {
 
   var clients: ClientCommands { ClientCommands(store: ClientStore(pool), terminal: terminal) }
   var agents: AgentCommands { AgentCommands(store: AgentStore(pool), clients: clients, terminal: terminal) }
+  var tags: TagCommands { TagCommands(store: AgentStore(pool), agents: agents, terminal: terminal) }
+  var configuration: ConfigureCommands {
+    ConfigureCommands(store: AgentStore(pool), agents: agents, wakeUp: wakeUp, terminal: terminal)
+  }
   var wakeUp: WakeUp { WakeUp(environment: environment) }
   var commands: CommandCommands { CommandCommands(store: CommandStore(pool), agents: agents, wakeUp: wakeUp, terminal: terminal) }
 

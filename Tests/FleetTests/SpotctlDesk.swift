@@ -14,7 +14,7 @@ struct ToolAnswer {
   var rows: [JSONValue] {
     get throws {
       let json = lines.filter { !$0.hasPrefix("spotctl: ") }.joined(separator: "\n")
-      guard case .array(let rows) = try WireCoding.decodeJSON(JSONValue.self, from: Array(json.utf8)) else { return [] }
+      guard case .array(let rows) = try WireCoding.decodeJSON(JSONValue.self, from: Array(json.utf8), limit: 16 << 20) else { return [] }
       return rows
     }
   }

@@ -32,6 +32,13 @@ import Testing
     #expect(problem("commands", "cancel").contains("ID… is missing"))
   }
 
+  @Test func theLastArgumentMayTakeAllThatIsLeftAndAnOptionAnArgumentsPlace() throws {
+    let one = try invocation("agents", "tag", "web-1", "a=b", "--dry-run", "c-", "--", "-d=e")
+    #expect(one.arguments == ["AGENT": "web-1"] && one.words == ["a=b", "c-", "-d=e"] && one.switches == ["--dry-run"])
+    let many = try invocation("agents", "tag", "a=b", "--target", "all", "c-")
+    #expect(many.arguments.isEmpty && many.words == ["a=b", "c-"] && many.values == ["--target": "all"])
+  }
+
   @Test func helpIsEverywhere() throws {
     for line in [[], ["--help"], ["-h"], ["help"]] { #expect(try Parser().parse(line) == .help([])) }
     #expect(try Parser().parse(["agents", "--help"]) == .help(["agents"]))
@@ -68,8 +75,11 @@ import Testing
 
   @Test func whatIsWrongIsNamedWithTheWayOut() {
     #expect(problem("agent", "list").contains("unknown command 'agent'; did you mean 'agents'?"))
-    #expect(problem("agents", "frobnicate").contains("there are: list, show"))
-    #expect(problem("agents").contains("'agents' needs a command: list, show"))
+    #expect(problem("agents", "frobnicate").contains("there are: list, show, tag"))
+    #expect(problem("agents").contains("'agents' needs a command: list, show, tag"))
+    #expect(problem("agents", "tag").contains("AGENT|--target EXPR is missing. Usage: spotctl agents tag AGENT|--target EXPR CHANGE…"))
+    #expect(problem("agents", "tag", "a").contains("CHANGE… is missing"))
+    #expect(problem("agents", "tag", "--target", "all").contains("CHANGE… is missing"))
     #expect(problem("agents", "show").contains("AGENT is missing. Usage: spotctl agents show AGENT"))
     #expect(problem("agents", "show", "a", "b").contains("'b' is one word too many"))
     #expect(problem("agents", "show", "").contains("AGENT is empty"))
@@ -126,6 +136,17 @@ import Testing
     #expect(lines[1].hasPrefix("web-1                  7  20"))
     #expect(lines[2] == #"a\u{1b}[31m\nb       120  -"#)
     #expect(Rendering.table([], empty: "No agents.") == "No agents.\n")
+  }
+
+  @Test func aListInPagesIsTheSameTextAsTheWholeOne() throws {
+    for isJSON in [false, true] {
+      var pages = Pages(isJSON: isJSON, empty: "none")
+      let text = try pages.text([records[1]]) + pages.text([]) + pages.text([records[0]]) + pages.end()
+      let whole = [records[1], records[0]]
+      #expect(text == (isJSON ? try Rendering.json(whole) : Rendering.table(whole, empty: "none")))
+      let nothing = Pages(isJSON: isJSON, empty: "none")
+      #expect(nothing.end() == (isJSON ? "[]\n" : "none\n"))
+    }
   }
 
   @Test func oneRowIsShownWholeAndLineByLine() {

@@ -151,7 +151,7 @@ import Testing
       let mine = try await front.database.clients.create(id: "c1", name: "One", email: nil).account.token
       let other = try await front.database.clients.create(id: "c2", name: "Two", email: nil).account.token
       let agent = try await front.database.register("a1")
-      _ = try await front.database.agents.setConfiguration(["replica_count": 2], id: agent.id)
+      _ = try await front.database.agents.configure(try ConfigurationChanges(parsing: ["replica_count=2"]), agents: [agent.key])
       let answer = try await front.send("GET", "/api/agents/\(agent.id)/config", token: mine)
       #expect(answer.status == 200 && answer.body["replica_count"] == 2 && answer.body["terminate_wait_seconds"] == 300)
       for (id, token) in [("test-id", mine), (agent.id, other), ("%27%20OR%201=1", mine)] {

@@ -185,15 +185,4 @@ import Testing
       #expect(listing.problems.contains { "\($0)".contains("agents.status is 'confused', which is none of online, offline") })
     }
   }
-
-  @Test func overridesAreMergedWithTheDefaultsAndCheckedBeforeTheyAreStored() async throws {
-    try await FleetDatabase.with { database in
-      let agent = try await database.register("a1")
-      #expect(try await database.agents.setConfiguration(["replica_count": 3], id: agent.id))
-      let row = try #require(try await database.agents.find(id: agent.id))
-      #expect(row.configuration.replicaCount == 3 && row.configuration.terminateWaitSeconds == 300)
-      await #expect(throws: MessageError.self) { try await database.agents.setConfiguration(["risk_threshold": 2], id: agent.id) }
-      #expect(try await database.agents.setConfiguration(nil, id: "nobody") == false)
-    }
-  }
 }

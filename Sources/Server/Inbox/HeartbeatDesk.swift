@@ -72,7 +72,7 @@ struct HeartbeatDesk: Sendable {
     let body = heartbeat.body
     return HeartbeatUpdate(
       agentKey: key, status: body.status, sentAt: body.sentAt, monitoredInstances: body.monitoredInstances, instanceID: body.instanceID,
-      instanceType: body.instanceType, mode: body.mode, az: body.az)
+      instanceType: body.instanceType, mode: body.mode, az: body.az, configVersion: body.configVersion)
   }
 
   private func unknownAgent(_ heartbeat: Verified<Heartbeat>) -> Refusal {

@@ -93,7 +93,7 @@ struct RegistrationDesk: Sendable {
     let reply = RegistrationReply(
       agentID: agent.id, clientID: request.account.id, logicalAgentID: request.address.logicalAgentID, queue: agent.queue,
       generation: agent.generation, heartbeatIntervalSeconds: Int(heartbeatInterval.components.seconds), config: agent.config,
-      serverTime: now)
+      configVersion: agent.configVersion, serverTime: now)
     if let publication = try Reply.publication(reply, to: request.delivery, account: request.account, at: now) {
       try await context.reply([publication])
     }

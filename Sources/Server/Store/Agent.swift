@@ -34,6 +34,10 @@ public struct Agent: Sendable, Equatable {
   public let queue: String?
   /// The configuration that holds for it: the row's overrides on the defaults.
   public let configuration: AgentConfiguration
+  /// Counted up by every change of it.
+  public let configurationVersion: Int
+  /// The version that the agent was last told at a registration or has said since; `nil` before either.
+  public let appliedConfigurationVersion: Int?
   /// When the row was made.
   public let createdAt: Timestamp
   /// When it was last changed.
@@ -64,7 +68,7 @@ public struct Agent: Sendable, Equatable {
   static let columns = """
     agent_key, id, client_id, logical_agent_id, hostname, instance_id, instance_type, region, az, ami_id, agent_version, mode, private_ip, \
     public_ip, status, transport, last_heartbeat_at, monitored_instances, session_id, registration_sent_at, registered_at, generation, queue, \
-    config, created_at, updated_at
+    config, config_version, applied_config_version, created_at, updated_at
     """
 
   init(_ row: Row) throws {
@@ -88,6 +92,8 @@ public struct Agent: Sendable, Equatable {
     generation = try row.int("generation")
     queue = try row.optionalString("queue")
     configuration = try Self.configuration(row, id: id)
+    configurationVersion = try row.int("config_version")
+    appliedConfigurationVersion = try row.optionalInt("applied_config_version")
     createdAt = try row.timestamp("created_at")
     updatedAt = try row.timestamp("updated_at")
   }

@@ -20,11 +20,13 @@ public struct HeartbeatUpdate: Sendable, Equatable {
   public var mode: InstanceMode?
   /// That instance's zone; `nil` leaves what is there.
   public var az: String?
+  /// The version of the configuration it works by; `nil` leaves what is there.
+  public var configVersion: Int?
 
   /// An update; see the properties.
   public init(
     agentKey: Int64, status: AgentStatus, sentAt: Timestamp, monitoredInstances: [String]? = nil, instanceID: String? = nil,
-    instanceType: String? = nil, mode: InstanceMode? = nil, az: String? = nil
+    instanceType: String? = nil, mode: InstanceMode? = nil, az: String? = nil, configVersion: Int? = nil
   ) {
     self.agentKey = agentKey
     self.status = status
@@ -34,6 +36,7 @@ public struct HeartbeatUpdate: Sendable, Equatable {
     self.instanceType = instanceType
     self.mode = mode
     self.az = az
+    self.configVersion = configVersion
   }
 }
 

@@ -21,6 +21,8 @@ public struct RegisteredAgent: Sendable, Equatable {
   public let generation: Int
   /// The configuration that holds for it.
   public let config: AgentConfiguration
+  /// Its version.
+  public let configVersion: Int
 }
 
 /// Who holds a name that another process asked for.
@@ -54,7 +56,8 @@ extension AgentStore {
         [.text(address.clientID), .text(address.logicalAgentID)])
       guard let row = rows.first else {
         let id = randomUUID()
-        try await Self.insert(request, address, id, now, timeout, on: connection)
+        let key = try await Self.insert(request, address, id, now, timeout, on: connection)
+        try await Self.storeAgentTags(request.tags ?? [:], agentKey: key, on: connection)
         return .registered(try await Self.registered(id, on: connection), previousQueue: nil)
       }
       let state = try RegistrationState(row)
@@ -70,6 +73,7 @@ extension AgentStore {
       case .newGeneration:
         let generation = state.generation >= AgentAddress.greatestGeneration ? 1 : state.generation + 1
         try await Self.update(request, address, state.id, generation, now, timeout, on: connection)
+        try await Self.storeAgentTags(request.tags ?? [:], agentKey: state.key, on: connection)
         _ = try await CommandStore.requeueForNewGeneration(agentID: state.id, on: connection)
         return .registered(try await Self.registered(state.id, on: connection), previousQueue: state.queue)
       }
@@ -84,8 +88,8 @@ extension AgentStore {
   private static func insert(
     _ request: RegistrationRequest, _ address: AgentAddress, _ id: String, _ now: Timestamp, _ heartbeatTimeout: Duration,
     on connection: Connection
-  ) async throws {
-    try await connection.execute(
+  ) async throws -> Int64 {
+    let result = try await connection.execute(
       """
       INSERT INTO agents (id, client_id, logical_agent_id, hostname, instance_id, instance_type, region, az, ami_id, agent_version, mode, \
       private_ip, public_ip, status, transport, last_heartbeat_at, session_id, registration_sent_at, registered_at, generation, queue) \
@@ -93,8 +97,10 @@ extension AgentStore {
       """,
       [.text(id), .text(address.clientID), .text(address.logicalAgentID)] + machine(request)
         + state(request, address, generation: 1, now, heartbeatTimeout))
+    return Int64(result.lastInsertID)
   }
 
+  /// The answer tells the agent the configuration of now, so from here on it counts as applied until the agent says otherwise.
   private static func update(
     _ request: RegistrationRequest, _ address: AgentAddress, _ id: String, _ generation: Int, _ now: Timestamp,
     _ heartbeatTimeout: Duration, on connection: Connection
@@ -104,7 +110,8 @@ extension AgentStore {
       UPDATE agents SET hostname = ?, instance_id = ?, instance_type = ?, region = ?, az = ?, ami_id = ?, agent_version = ?, mode = ?, \
       private_ip = ?, public_ip = ?, status = ?, transport = 'amqp', \
       last_heartbeat_at = GREATEST(COALESCE(last_heartbeat_at, TIMESTAMP'1970-01-01 00:00:01'), CAST(? AS DATETIME(3))), \
-      session_id = ?, registration_sent_at = ?, registered_at = ?, queue = ?, generation = ? WHERE id = ?
+      session_id = ?, registration_sent_at = ?, registered_at = ?, queue = ?, generation = ?, applied_config_version = config_version \
+      WHERE id = ?
       """,
       machine(request) + state(request, address, generation: generation, now, heartbeatTimeout)
         + [.int(Int64(generation)), .text(id)])
@@ -130,23 +137,26 @@ extension AgentStore {
   }
 
   private static func registered(_ id: String, on connection: Connection) async throws -> RegisteredAgent {
-    guard let row = try await connection.query("SELECT id, queue, generation, config FROM agents WHERE id = ?", [.text(id)]).first else {
+    let rows = try await connection.query("SELECT id, queue, generation, config, config_version FROM agents WHERE id = ?", [.text(id)])
+    guard let row = rows.first else {
       throw StoreError(table: "agents", id: id, problem: "the row is gone in the transaction that holds it")
     }
     return RegisteredAgent(
-      id: id, queue: try row.string("queue"), generation: try row.int("generation"), config: try Agent.configuration(row, id: id))
+      id: id, queue: try row.string("queue"), generation: try row.int("generation"), config: try Agent.configuration(row, id: id),
+      configVersion: try row.int("config_version"))
   }
 }
 
 /// What a row says about who registered before, and what follows for the next registration.
 struct RegistrationState: Sendable {
   static let columns = """
-    id, client_id, logical_agent_id, status, session_id, registration_sent_at, registered_at, last_heartbeat_at, generation, queue, \
+    agent_key, id, client_id, logical_agent_id, status, session_id, registration_sent_at, registered_at, last_heartbeat_at, generation, queue, \
     instance_id
     """
 
   enum Decision: Sendable, Equatable { case newGeneration, repeated, conflict }
 
+  var key: Int64 = 0
   var id = ""
   var clientID = ""
   var logicalAgentID = ""
@@ -162,6 +172,7 @@ struct RegistrationState: Sendable {
   init() {}
 
   init(_ row: Row) throws {
+    key = Int64(try row.int("agent_key"))
     id = try row.string("id")
     clientID = try row.string("client_id")
     logicalAgentID = try row.string("logical_agent_id")

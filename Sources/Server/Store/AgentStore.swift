@@ -117,18 +117,4 @@ public struct AgentStore: Sendable {
     let rows = try await pool.withConnection { connection in try await connection.queryText(statement) }
     return Set(try rows.map { Int64(try $0.int("agent_key")) })
   }
-
-  /// Stores an agent's overrides of the default configuration (`nil`: none); `false` when there is no such agent.
-  public func setConfiguration(_ overrides: JSONValue?, id: String) async throws -> Bool {
-    var text: Value = .null
-    if let overrides {
-      let bytes = try WireCoding.encodeJSON(overrides)
-      try WireCoding.decode(AgentConfiguration.self, from: bytes).validate()
-      text = .text(String(decoding: bytes, as: UTF8.self))
-    }
-    let values = [text, .text(id)]
-    return try await pool.withConnection { connection in
-      try await connection.execute("UPDATE agents SET config = ? WHERE id = ?", values).matchedRows > 0
-    }
-  }
 }

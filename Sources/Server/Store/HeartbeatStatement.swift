@@ -47,6 +47,7 @@ enum HeartbeatStatement {
       batch.append(update.instanceType)
       batch.append(update.mode?.rawValue)
       batch.append(update.az)
+      batch.append(update.configVersion.map(Int64.init))
     }
     guard batch.count > 0 else { return nil }
     var sql = SQLText(capacity: batch.count + 2048)
@@ -55,12 +56,13 @@ enum HeartbeatStatement {
     sql.append(
       sql: """
         , '$[*]' COLUMNS (agent_key BIGINT PATH '$[0]', sent_at DATETIME(3) PATH '$[1]', monitored_instances LONGTEXT PATH '$[2]', \
-        instance_id VARCHAR(64) PATH '$[3]', instance_type VARCHAR(64) PATH '$[4]', mode VARCHAR(16) PATH '$[5]', az VARCHAR(64) PATH '$[6]')) \
-        batch STRAIGHT_JOIN agents ON agents.agent_key = batch.agent_key \
+        instance_id VARCHAR(64) PATH '$[3]', instance_type VARCHAR(64) PATH '$[4]', mode VARCHAR(16) PATH '$[5]', az VARCHAR(64) PATH '$[6]', \
+        config_version BIGINT PATH '$[7]')) batch STRAIGHT_JOIN agents ON agents.agent_key = batch.agent_key \
         SET agents.monitored_instances = COALESCE(batch.monitored_instances, agents.monitored_instances), \
         agents.instance_id = COALESCE(batch.instance_id, agents.instance_id), \
         agents.instance_type = COALESCE(batch.instance_type, agents.instance_type), agents.mode = COALESCE(batch.mode, agents.mode), \
-        agents.az = COALESCE(batch.az, agents.az) WHERE (
+        agents.az = COALESCE(batch.az, agents.az), \
+        agents.applied_config_version = COALESCE(batch.config_version, agents.applied_config_version) WHERE (
         """)
     sql.append(sql: isNewest)
     sql.append(
@@ -68,7 +70,8 @@ enum HeartbeatStatement {
         ) AND NOT (COALESCE(batch.monitored_instances, agents.monitored_instances) <=> agents.monitored_instances \
         AND COALESCE(batch.instance_id, agents.instance_id) <=> agents.instance_id \
         AND COALESCE(batch.instance_type, agents.instance_type) <=> agents.instance_type \
-        AND COALESCE(batch.mode, agents.mode) <=> agents.mode AND COALESCE(batch.az, agents.az) <=> agents.az)
+        AND COALESCE(batch.mode, agents.mode) <=> agents.mode AND COALESCE(batch.az, agents.az) <=> agents.az \
+        AND COALESCE(batch.config_version, agents.applied_config_version) <=> agents.applied_config_version)
         """)
     return sql
   }
@@ -78,7 +81,9 @@ enum HeartbeatStatement {
 }
 
 extension HeartbeatUpdate {
-  var hasDetails: Bool { monitoredInstances != nil || instanceID != nil || instanceType != nil || mode != nil || az != nil }
+  var hasDetails: Bool {
+    monitoredInstances != nil || instanceID != nil || instanceType != nil || mode != nil || az != nil || configVersion != nil
+  }
 }
 
 /// A JSON array of arrays, written by hand: JSONEncoder costs more than the rest of a heartbeat.
@@ -103,9 +108,9 @@ struct JSONRows {
     isFirstValue = true
   }
 
-  mutating func append(_ number: Int64) {
+  mutating func append(_ number: Int64?) {
     separate()
-    bytes.append(contentsOf: String(number).utf8)
+    bytes.append(contentsOf: (number.map { String($0) } ?? "null").utf8)
   }
 
   mutating func append(_ text: String?) {

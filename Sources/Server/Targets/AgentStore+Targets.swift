@@ -28,7 +28,40 @@ public struct TargetedAgent: Sendable, Equatable {
   }
 }
 
+/// A page of a list of agents, by client and logical id.
+public struct AgentPage: Sendable {
+  /// Where a page ends.
+  public struct Cursor: Sendable, Equatable {
+    let clientID: String
+    let logicalAgentID: String
+  }
+
+  /// The agents, and what is wrong with rows that cannot be read.
+  public let listing: Listing<Agent>
+  /// Where the next page begins; `nil` when there is none.
+  public let next: Cursor?
+}
+
 extension AgentStore {
+  /// The agents that a target hits with all that is known of them, a page at a time, by client and logical id.
+  public func page(_ target: TargetExpression, after cursor: AgentPage.Cursor? = nil, limit: Int) async throws -> AgentPage {
+    let condition = target.condition
+    var sql = "SELECT \(Agent.columns) FROM agents a WHERE (\(condition.text))"
+    var values = condition.values
+    if let cursor {
+      sql += " AND (a.client_id > ? OR (a.client_id = ? AND a.logical_agent_id > ?))"
+      values += [.text(cursor.clientID), .text(cursor.clientID), .text(cursor.logicalAgentID)]
+    }
+    let statement = sql + " ORDER BY a.client_id, a.logical_agent_id LIMIT ?"
+    let arguments = values + [.int(Int64(limit))]
+    let rows = try await pool.withConnection { connection in try await connection.query(statement, arguments) }
+    var next: AgentPage.Cursor?
+    if rows.count == limit, let last = rows.last {
+      next = AgentPage.Cursor(clientID: try last.string("client_id"), logicalAgentID: try last.string("logical_agent_id"))
+    }
+    return AgentPage(listing: try Listing(rows, of: "agents", Agent.init), next: next)
+  }
+
   /// The agents that a target hits, a page at a time: those with a greater key than `agentKey` (0 to begin with), in the order of the keys.
   ///
   /// Fewer than `limit` means that there are no more. Agents that come or go while pages are read are hit or not; nobody is hit twice.

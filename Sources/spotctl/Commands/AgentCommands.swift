@@ -8,26 +8,10 @@ struct AgentCommands {
   let clients: ClientCommands
   let terminal: Terminal
 
-  func list(_ invocation: Invocation) async throws {
-    var filter = AgentStore.Filter()
-    if let word = invocation.values["--client"] { filter.clientID = try await clients.find(word).account.id }
-    if let word = invocation.values["--status"] {
-      guard let status = AgentStatus(rawValue: word) else {
-        throw Failure(
-          .usage, "--status is '\(printable(word))'; it must be one of \(AgentStatus.allCases.map(\.rawValue).joined(separator: ", "))")
-      }
-      filter.status = status
-    }
-    let listing = try await store.list(filter)
-    try terminal.show(listing.rows.map { Record($0) }, empty: "No agents.")
-    for problem in listing.problems { terminal.remark("\(problem)") }
-    if listing.rows.count + listing.problems.count == filter.limit {
-      terminal.remark("only the first \(filter.limit) are shown; narrow it with --client or --status")
-    }
-  }
-
   func show(_ invocation: Invocation) async throws {
-    try terminal.show(Record(try await find(invocation)))
+    let agent = try await find(invocation)
+    let tags = try await store.tags(of: [agent.key])
+    try terminal.show(Record(agent, tags: tags[agent.key] ?? []))
   }
 
   /// The agent that `AGENT` and `--client` mean.

@@ -4,7 +4,16 @@ extension CommandSpec {
     clients
     + agents
     + commands
+    + configuration
     + installation
+
+  /// `AGENT`, or `--target` in its place.
+  static let agentOrTarget = Argument(
+    name: "AGENT", help: "The agent's id, or its logical id where only one agent has it.", insteadOf: target)
+  static let target = Option(
+    name: "--target", value: "EXPR",
+    help: "The agents that an expression hits, such as 'tag:role=worker and not mode=ondemand' (docs/targets.md).")
+  static let dryRun = Option(name: "--dry-run", help: "Show whom it hits, and change nothing.")
 
   // What many commands share.
   static let json = Option(name: "--json", help: "Print a JSON array of objects with the database's column names.")

@@ -10,6 +10,8 @@ enum Cell: Sendable, Equatable {
   case time(Timestamp)
   /// A column that holds JSON as text.
   case json(String)
+  /// A column that holds JSON as text, and what people are shown of it.
+  case summary(String, json: String)
 
   init(_ text: String?) { self = text.map { .text($0) } ?? .null }
   init(_ number: Int?) { self = number.map { .number($0) } ?? .null }
@@ -21,6 +23,7 @@ enum Cell: Sendable, Equatable {
     switch self {
     case .null: "-"
     case .text(let text), .json(let text): text.isEmpty ? "''" : printable(text)
+    case .summary(let text, _): printable(text)
     case .number(let number): String(number)
     case .bool(let value): value ? "yes" : "no"
     case .time(let time): time.localText
@@ -37,7 +40,7 @@ enum Cell: Sendable, Equatable {
     case .number(let number): return .int(Int64(number))
     case .bool(let value): return .bool(value)
     case .time(let time): return .string(time.iso8601)
-    case .json(let text):
+    case .json(let text), .summary(_, json: let text):
       // Whatever somebody wrote into the column is shown, not refused.
       return (try? WireCoding.decodeJSON(JSONValue.self, from: Array(text.utf8))) ?? .string(text)
     }

@@ -14,8 +14,8 @@ extension Record {
     add("updated_at", .time(client.updatedAt))
   }
 
-  /// A row of `agents`, with the configuration that holds for it in place of the overrides.
-  init(_ agent: Agent) {
+  /// A row of `agents`, with the configuration that holds for it in place of the overrides, and its tags; a list tells people only how many.
+  init(_ agent: Agent, tags: [AgentTag], inList isInList: Bool = false) {
     let machine = agent.machine
     add("id", .text(agent.id), listed: true)
     add("client_id", .text(agent.address.clientID), listed: true)
@@ -30,6 +30,10 @@ extension Record {
     add("az", Cell(machine.az), listed: true)
     add("ami_id", Cell(machine.amiID))
     add("agent_version", Cell(machine.agentVersion), listed: true)
+    let values = Dictionary(uniqueKeysWithValues: tags.map { ($0.name, $0.value) })
+    let operatorValues = tags.compactMap { tag in tag.operatorValue.map { (tag.name, $0) } }
+    add("tags", .summary(isInList ? String(tags.count) : Self.summary(tags), json: Self.text(values)), listed: true)
+    add("operator_tags", .json(Self.text(Dictionary(uniqueKeysWithValues: operatorValues))))
     add("private_ip", Cell(machine.privateIP))
     add("public_ip", Cell(machine.publicIP))
     add("transport", .text(agent.transport))
@@ -39,6 +43,8 @@ extension Record {
     add("generation", .number(agent.generation))
     add("queue", Cell(agent.queue))
     add("config", .json(Self.text(agent.configuration)))
+    add("config_version", .number(agent.configurationVersion))
+    add("applied_config_version", Cell(agent.appliedConfigurationVersion))
     add("created_at", .time(agent.createdAt))
     add("updated_at", .time(agent.updatedAt))
   }
@@ -72,6 +78,11 @@ extension Record {
     }
     add("output", Cell(json: command.output))
     add("error", Cell(command.error))
+  }
+
+  /// `role=worker team=ml`.
+  private static func summary(_ tags: [AgentTag]) -> String {
+    tags.isEmpty ? "-" : tags.map { "\($0.name)=\($0.value)" }.joined(separator: " ")
   }
 
   private static func text(_ value: some Encodable) -> String {

@@ -18,7 +18,7 @@ struct Terminal: Sendable {
   }
 
   /// A result that did not arrive whole is a failure: a full disk must not look like success.
-  private func print(_ text: String) throws {
+  func print(_ text: String) throws {
     guard !writeFully(text, to: STDOUT_FILENO) else { return }
     throw OutputError(description: "the result could not be written: [Errno \(errno)] \(String(cString: strerror(errno)))")
   }

@@ -1,0 +1,59 @@
+import FleetProtocol
+import MySQL
+
+/// An agent's configuration as its row has it, for changing it and for telling it.
+struct ConfigurationState: Sendable {
+  static let columns: StaticString =
+    "a.agent_key, a.id, a.client_id, a.status, a.queue, a.config, a.config_version, a.applied_config_version"
+
+  let key: Int64
+  let id: String
+  let clientID: String
+  /// Whether a command reaches it now. One that its configuration has switched off can be switched on again, so `disabled` counts.
+  let isReachable: Bool
+  /// What differs from the defaults, as it was written.
+  let overrides: [String: JSONValue]
+  /// What holds.
+  let effective: AgentConfiguration
+  /// Counted up by every change.
+  let version: Int
+  /// The version that the agent says it works by.
+  let appliedVersion: Int?
+
+  init(_ row: Row) throws {
+    let id = try row.string("id")
+    self.id = id
+    key = Int64(try row.int("agent_key"))
+    clientID = try row.string("client_id")
+    let status = try row.string("status")
+    isReachable = try row.optionalString("queue") != nil && ![AgentStatus.offline.rawValue, AgentStatus.deleted.rawValue].contains(status)
+    overrides = try row.json([String: JSONValue].self, "config", table: "agents", id: id) ?? [:]
+    effective = try Agent.configuration(row, id: id)
+    version = try row.int("config_version")
+    appliedVersion = try row.optionalInt("applied_config_version")
+  }
+
+  /// The version after this one: greater than every one that the agent may have heard of, also when the database was restored from an older copy.
+  var nextVersion: Int { max(version, appliedVersion ?? 0) + 1 }
+
+  /// Whether it works by an older configuration than it should, as far as it has said.
+  var isOutdated: Bool { version > appliedVersion ?? 0 }
+
+  /// The command that tells an agent a configuration.
+  func command(_ configuration: AgentConfiguration, version: Int) throws -> CommandDraft {
+    var draft = CommandDraft(agentID: id, clientID: clientID, commandType: Self.commandType)
+    let config = try WireCoding.decodeJSON(JSONValue.self, from: try WireCoding.encode(configuration))
+    draft.parameters = .object(["version": .int(Int64(version)), "config": config])
+    draft.priority = Self.priority
+    draft.deliverWithin = Self.deliverWithin
+    draft.source = Self.source
+    return draft
+  }
+
+  static let commandType = "configure"
+  static let source = "configure"
+  /// Ahead of ordinary work, behind what is critical.
+  static let priority = 75
+  /// An agent that takes longer gets it when it registers, or from the watch.
+  static let deliverWithin = Duration.seconds(600)
+}
