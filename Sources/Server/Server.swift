@@ -65,6 +65,7 @@ public struct Server: Sendable {
             let canceller = CancelDispatcher(
               store: commands, accounts: accounts, publisher: publisher, signals: signals, clock: clock, logger: logger)
             let sweep = CommandSweep(store: commands, signals: signals, logger: logger)
+            let rollouts = RolloutCoordinator(store: RolloutStore(pool), commands: commands, signals: signals, logger: logger)
             group.addTask { try await worker.run() }
             group.addTask { try await dispatcher.run(until: stop) }
             group.addTask { try await canceller.run() }
@@ -75,6 +76,7 @@ public struct Server: Sendable {
               signals: signals, logger: logger)
             group.addTask { try await configurationWatch.run() }
             group.addTask { try await TagRetention(store: agents, logger: logger).run() }
+            group.addTask { try await rollouts.run() }
             group.addTask { try await EventRetention(store: SystemEventStore(pool), logger: logger).run() }
           }
           defer { group.cancelAll() }

@@ -81,6 +81,8 @@ struct RegistrationDesk: Sendable {
       context.signals.dispatch.raise()
       context.signals.cancels.raise()
       context.signals.events.raise()
+      // So can those that rollouts hold back for agents that are away.
+      context.signals.rollouts.raise()
       context.logger.info(
         "Registered agent \(agent.id) '\(request.address.logicalAgentID)' of client \(request.account.id)"
           + " (instance \(request.body.instanceID), queue \(agent.queue))")

@@ -12,6 +12,7 @@ public enum Schema {
     Migration(
       version: 2, name: "follow commands to their end, tag agents and keep events",
       statements: [commandLifecycle, agentConfigurationAndNotices, agentTags, fleetEvents]),
+    Migration(version: 3, name: "roll commands out over many agents", statements: [rollouts, rolloutTargets]),
   ]
 
   private static let clients = """
