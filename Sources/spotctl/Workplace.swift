@@ -16,6 +16,9 @@ struct Workplace: Sendable {
   }
   var wakeUp: WakeUp { WakeUp(environment: environment) }
   var commands: CommandCommands { CommandCommands(store: CommandStore(pool), agents: agents, wakeUp: wakeUp, terminal: terminal) }
+  var rollouts: RolloutCommands {
+    RolloutCommands(store: RolloutStore(pool), agents: AgentStore(pool), wakeUp: wakeUp, terminal: terminal, environment: environment)
+  }
 
   /// `spotctl migrate`.
   func migrate() async throws {

@@ -5,6 +5,7 @@ extension CommandSpec {
     + agents
     + commands
     + configuration
+    + rollouts
     + installation
 
   /// `AGENT`, or `--target` in its place.

@@ -17,6 +17,9 @@ struct Terminal: Sendable {
     try print(isJSON ? try Rendering.json([record]) : Rendering.detail(record))
   }
 
+  /// Prints text as it is.
+  func write(_ text: String) throws { try print(text) }
+
   /// A result that did not arrive whole is a failure: a full disk must not look like success.
   func print(_ text: String) throws {
     guard !writeFully(text, to: STDOUT_FILENO) else { return }
