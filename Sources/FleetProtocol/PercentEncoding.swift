@@ -2,7 +2,7 @@
 ///
 /// Stricter than RFC 3986's unreserved set, which also has `.` and `~`: a dot separates the words of a routing key. There is exactly
 /// one encoding of a text (upper-case digits, nothing encoded that need not be), so comparing encodings compares texts.
-enum PercentEncoding {
+public enum PercentEncoding {
   private static let upperDigits = Array("0123456789ABCDEF".utf8)
 
   static func isPlain(_ byte: UInt8) -> Bool {
@@ -13,7 +13,7 @@ enum PercentEncoding {
   }
 
   /// The encoding of `text`'s UTF-8.
-  static func encode(_ text: String) -> String { encode(text, keeping: nil) }
+  public static func encode(_ text: String) -> String { encode(text, keeping: nil) }
 
   /// Like `encode`, but bytes of `keeping` stay as they are.
   static func encode(_ text: String, keeping: UInt8?) -> String {

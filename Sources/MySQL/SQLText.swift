@@ -34,6 +34,13 @@ public struct SQLText: Sendable, ExpressibleByStringLiteral {
     if !isShapeFull { extendShape(printable(sql.description)) }
   }
 
+  /// Appends a part of a statement that was made apart, its values already written.
+  public mutating func append(part: SQLText) {
+    bytes.append(contentsOf: part.bytes)
+    problem = problem ?? part.problem
+    if !isShapeFull { extendShape(part.shape) }
+  }
+
   /// Appends a value as a literal of SQL.
   public mutating func append(_ value: Value) {
     switch value {

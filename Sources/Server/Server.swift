@@ -44,6 +44,8 @@ public struct Server: Sendable {
   private func run(_ pool: Pool, _ consuming: EventLoop, _ publishing: EventLoop, _ stop: StopRequest) async throws {
     let clock = FleetClock(pool, logger: logger)
     let publisher = Publisher(configuration.broker.connection(named: "spot-optimizer-server publish"), on: publishing, logger: logger)
+    // Apart, so that a slow subscriber, for whom the broker slows its publisher down, never slows a command down.
+    let eventPublisher = Publisher(configuration.broker.connection(named: "spot-optimizer-server events"), on: publishing, logger: logger)
     let authFailures = AuthFailureRecorder(SystemEventStore(pool), logger: logger)
     let front = try configuration.role.runsFront ? makeFront(pool, clock, authFailures, publisher) : nil
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -67,17 +69,26 @@ public struct Server: Sendable {
             let sweep = CommandSweep(store: commands, signals: signals, logger: logger)
             let rollouts = RolloutCoordinator(store: RolloutStore(pool), commands: commands, signals: signals, logger: logger)
             group.addTask { try await worker.run() }
-            group.addTask { try await dispatcher.run(until: stop) }
-            group.addTask { try await canceller.run() }
-            group.addTask { try await sweep.run() }
             let agents = AgentStore(pool, heartbeatTimeout: configuration.heartbeatTimeout)
             let configurationWatch = ConfigurationWatch(
               store: agents, leaderLock: LeaderLock(configuration.database.configuration, name: ConfigurationWatch.lockName),
               signals: signals, logger: logger)
+            let relay = EventRelay(pool, publisher: eventPublisher, wakeup: signals.events, logger: logger)
+            group.addTask { try await eventPublisher.run() }
+            // Together: the first of all that returns ends the process, and each of these has a batch to finish.
+            group.addTask {
+              try await withThrowingTaskGroup(of: Void.self) { group in
+                group.addTask { try await dispatcher.run(until: stop) }
+                group.addTask { try await relay.run(until: stop) }
+                try await group.waitForAll()
+              }
+            }
+            group.addTask { try await canceller.run() }
+            group.addTask { try await sweep.run() }
+            group.addTask { try await rollouts.run() }
             group.addTask { try await configurationWatch.run() }
             group.addTask { try await TagRetention(store: agents, logger: logger).run() }
-            group.addTask { try await rollouts.run() }
-            group.addTask { try await EventRetention(store: SystemEventStore(pool), logger: logger).run() }
+            group.addTask { try await EventRetention(pool, logger: logger).run() }
           }
           defer { group.cancelAll() }
           try await group.next()
@@ -110,7 +121,8 @@ public struct Server: Sendable {
     connection.maximumChannels = 64
     // A reply-to written out and a delivery count are some hundred bytes.
     connection.inboundFrameAllowance = 16_384
-    let agents = AgentStore(pool, heartbeatTimeout: configuration.heartbeatTimeout)
+    var agents = AgentStore(pool, heartbeatTimeout: configuration.heartbeatTimeout)
+    agents.announcer = Announcer(signals: context.signals, logger: logger)
     let directory = AgentDirectory(agents)
     return Worker(
       configuration: connection, loop: loop,
@@ -118,6 +130,7 @@ public struct Server: Sendable {
         store: agents, directory: directory, heartbeatInterval: configuration.heartbeatInterval, context: context),
       heartbeats: HeartbeatDesk(store: agents, directory: directory, context: context),
       results: ResultDesk(store: CommandStore(pool), events: SystemEventStore(pool), context: context),
+      notices: NoticeDesk(store: agents, context: context),
       presence: PresenceWatch(
         store: agents, leaderLock: LeaderLock(configuration.database.configuration, name: PresenceWatch.lockName),
         timeout: configuration.heartbeatTimeout, logger: logger),

@@ -10,6 +10,7 @@ struct Worker: Sendable {
   let registrations: RegistrationDesk
   let heartbeats: HeartbeatDesk
   let results: ResultDesk
+  let notices: NoticeDesk
   let presence: PresenceWatch
   let signals: WorkSignals
   let logger: Logger
@@ -31,6 +32,7 @@ struct Worker: Sendable {
           group.addTask { try await registrations.run(on: connection) }
           group.addTask { try await heartbeats.run(on: connection) }
           group.addTask { try await results.run(on: connection) }
+          group.addTask { try await notices.run(on: connection) }
           group.addTask { try await presence.run(on: connection) }
           group.addTask { try await DispatchWakeup.listen(on: connection, signals) }
           defer { group.cancelAll() }

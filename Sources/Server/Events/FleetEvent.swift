@@ -3,7 +3,7 @@ import MySQL
 import ServiceRuntime
 
 /// Something that happened in the fleet, for whoever subscribes to `fleet.events`: a row of `fleet_events` that is written in the transaction of the change
-/// itself and published after it.
+/// itself and published after it (`EventRelay`).
 public struct FleetEvent: Sendable, Equatable {
   /// Two words, which are also the routing key: `agent.offline`, `command.succeeded`.
   public var type: String
@@ -21,6 +21,11 @@ public struct FleetEvent: Sendable, Equatable {
     self.subject = subject
     self.data = data
   }
+
+  /// An event of a known type; see the properties.
+  public init(_ type: EventType, clientID: String?, subject: String, data: JSONValue) {
+    self.init(type.rawValue, clientID: clientID, subject: subject, data: data)
+  }
 }
 
 extension FleetEvent {
@@ -29,13 +34,19 @@ extension FleetEvent {
 
   /// Writes events inside the caller's transaction; after its commit the caller raises `WorkSignals.events`. Throws `MessageError` and `MySQLError`.
   static func append(_ events: [FleetEvent], on connection: Connection) async throws {
+    try await append(events.map { (randomUUID(), $0) }, on: connection)
+  }
+
+  /// The same for a caller who needs to know the events' ids.
+  static func append(_ events: [(id: String, event: FleetEvent)], on connection: Connection) async throws {
     for start in stride(from: 0, to: events.count, by: rowsInStatement) {
       let batch = events[start..<min(start + rowsInStatement, events.count)]
       var sql = SQLText(capacity: 128 + batch.count * 400)
       sql.append(sql: "INSERT INTO fleet_events (id, time, type, client_id, subject, data) VALUES ")
-      for (index, event) in batch.enumerated() {
+      for (index, entry) in batch.enumerated() {
+        let (id, event) = entry
         sql.append(sql: index == 0 ? "(" : ", (")
-        sql.append(.text(randomUUID()))
+        sql.append(.text(id))
         sql.append(sql: ", NOW(3), ")
         sql.append(.text(event.type))
         sql.append(sql: ", ")

@@ -57,11 +57,22 @@ extension AgentStore {
       let batch = sorted[start..<min(start + Self.heartbeatsInStatement, sorted.count)]
       // The details first: once the time is stored, the heartbeat that brought them would look old if it came again.
       if let details = HeartbeatStatement.details(batch) { _ = try await run(details) }
-      matched += try await run(HeartbeatStatement.presence(batch, heartbeatTimeout: heartbeatTimeout))
+      matched += try await applyPresence(batch)
     }
     guard matched < updates.count else { return [] }
     let keys = Set(updates.map(\.agentKey))
     return keys.subtracting(try await existing(keys))
+  }
+
+  /// Time and status, and in the same transaction what there is to tell of them.
+  private func applyPresence(_ batch: ArraySlice<HeartbeatUpdate>) async throws -> Int {
+    let statement = HeartbeatStatement.presence(batch, heartbeatTimeout: heartbeatTimeout)
+    let (matched, announcement) = try await pool.transaction { connection in
+      let matched = try await connection.executeText(statement).matchedRows
+      return (matched, try await Self.announceChanges(after: batch, on: connection))
+    }
+    announcer.committed(announcement)
+    return matched
   }
 
   private func run(_ statement: SQLText) async throws -> Int {

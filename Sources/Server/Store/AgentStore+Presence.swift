@@ -21,25 +21,33 @@ extension AgentStore {
   ///
   /// `offline` and `deleted` agents stay as they are.
   public func markOffline(silentFor timeout: Duration, limit: Int = 1000) async throws -> [OfflineAgent] {
-    try await pool.transaction { connection in
+    let (offline, announcement) = try await pool.transaction { connection -> ([OfflineAgent], Announcer.Announcement) in
       // Locked before they are changed, so that a heartbeat that comes in between is not overruled; those locked by one are left for the next time.
       let rows = try await connection.query(
         """
-        SELECT agent_key, id, client_id, logical_agent_id, status, last_heartbeat_at FROM agents \
+        SELECT \(AgentSubject.columns), status, last_heartbeat_at FROM agents \
         WHERE last_heartbeat_at < NOW(3) - INTERVAL ? MICROSECOND AND status NOT IN ('offline', 'deleted') \
         ORDER BY last_heartbeat_at LIMIT ? FOR UPDATE SKIP LOCKED
         """,
         [.int(timeout.milliseconds * 1000), .int(Int64(limit))])
-      guard !rows.isEmpty else { return [] }
-      var sql: SQLText = "UPDATE agents SET status = 'offline' WHERE agent_key IN ("
+      guard !rows.isEmpty else { return ([], Announcer.Announcement()) }
+      var sql: SQLText = "UPDATE agents SET status = 'offline', offline_since = NOW(3) WHERE agent_key IN ("
       sql.append(list: try rows.map { .int(Int64(try $0.int("agent_key"))) })
       sql.append(sql: ")")
       try await connection.executeText(sql)
-      return try rows.map { row in
+      let events = try rows.map { row in
+        var fields = try Self.offlineFields(row, cause: "silence")
+        fields["previous_status"] = .string(try row.string("status"))
+        return AgentEvent(.agentOffline, try AgentSubject(row), fields)
+      }
+      let offline = try rows.map { row in
         OfflineAgent(
           id: try row.string("id"), clientID: try row.string("client_id"), logicalAgentID: try row.string("logical_agent_id"),
           previousStatus: try row.string("status"), lastHeartbeatAt: try row.timestamp("last_heartbeat_at"))
       }
+      return (offline, try await Announcer.announce(events, on: connection))
     }
+    announcer.committed(announcement)
+    return offline
   }
 }

@@ -49,7 +49,7 @@ extension AgentStore {
 
   private func attempt(_ request: RegistrationRequest, _ address: AgentAddress) async throws -> RegistrationOutcome {
     let timeout = heartbeatTimeout
-    return try await pool.transaction { connection in
+    let (outcome, announcement) = try await pool.transaction { connection -> (RegistrationOutcome, Announcer.Announcement) in
       let now = try await Self.now(on: connection)
       let rows = try await connection.query(
         "SELECT \(RegistrationState.columns) FROM agents WHERE client_id = ? AND logical_agent_id = ? FOR UPDATE",
@@ -58,7 +58,8 @@ extension AgentStore {
         let id = randomUUID()
         let key = try await Self.insert(request, address, id, now, timeout, on: connection)
         try await Self.storeAgentTags(request.tags ?? [:], agentKey: key, on: connection)
-        return .registered(try await Self.registered(id, on: connection), previousQueue: nil)
+        let announcement = try await Self.announceRegistration(id, before: nil, on: connection)
+        return (.registered(try await Self.registered(id, on: connection), previousQueue: nil), announcement)
       }
       let state = try RegistrationState(row)
       guard state.logicalAgentID == address.logicalAgentID, state.clientID == address.clientID else {
@@ -68,16 +69,21 @@ extension AgentStore {
             "'\(printable(address.logicalAgentID))' differs from the agent '\(printable(state.logicalAgentID))' by spaces at the end only")
       }
       switch state.decision(for: request, now: now, heartbeatTimeout: timeout) {
-      case .conflict: return .refused(holder: RegistrationHolder(agentID: state.id, instanceID: state.instanceID))
-      case .repeated: return .registered(try await Self.registered(state.id, on: connection), previousQueue: nil)
+      case .conflict:
+        return (.refused(holder: RegistrationHolder(agentID: state.id, instanceID: state.instanceID)), Announcer.Announcement())
+      case .repeated:
+        return (.registered(try await Self.registered(state.id, on: connection), previousQueue: nil), Announcer.Announcement())
       case .newGeneration:
         let generation = state.generation >= AgentAddress.greatestGeneration ? 1 : state.generation + 1
         try await Self.update(request, address, state.id, generation, now, timeout, on: connection)
         try await Self.storeAgentTags(request.tags ?? [:], agentKey: state.key, on: connection)
         _ = try await CommandStore.requeueForNewGeneration(agentID: state.id, on: connection)
-        return .registered(try await Self.registered(state.id, on: connection), previousQueue: state.queue)
+        let announcement = try await Self.announceRegistration(state.id, before: state, on: connection)
+        return (.registered(try await Self.registered(state.id, on: connection), previousQueue: state.queue), announcement)
       }
     }
+    announcer.committed(announcement)
+    return outcome
   }
 
   private static func now(on connection: Connection) async throws -> Timestamp {

@@ -6,6 +6,8 @@ import ServiceRuntime
 public struct AgentStore: Sendable {
   let pool: Pool
   let heartbeatTimeout: Duration
+  /// Who is told of what was committed.
+  var announcer = Announcer.silent
 
   /// A store in the pool's database. An agent that gave a sign of life within `heartbeatTimeout` (`AGENT_HEARTBEAT_TIMEOUT`) is alive.
   public init(_ pool: Pool, heartbeatTimeout: Duration = .seconds(120)) {

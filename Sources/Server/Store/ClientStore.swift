@@ -1,3 +1,4 @@
+import FleetProtocol
 import MySQL
 import ServiceRuntime
 
@@ -73,10 +74,11 @@ public struct ClientStore: Sendable {
   /// Makes a client with a new token; `id` must not exist yet (then `MySQLError.isDuplicateKey`).
   public func create(id: String, name: String, email: String?) async throws -> Client {
     let token = randomUUID()
-    try await pool.withConnection { connection in
-      _ = try await connection.execute(
+    try await pool.transaction { connection in
+      try await connection.execute(
         "INSERT INTO clients (id, name, email, client_token, is_active) VALUES (?, ?, ?, ?, 1)",
         [.text(id), .text(name), Value(email), .text(token)])
+      try await FleetEvent.append([Self.event(.clientCreated, id: id, name: name)], on: connection)
     }
     guard let client = try await find(id: id) else {
       throw StoreError(table: "clients", id: id, problem: "the row was removed by somebody else while it was being made")
@@ -84,11 +86,21 @@ public struct ClientStore: Sendable {
     return client
   }
 
-  /// Switches a client on or off; `false` when there is none with this id.
+  /// Switches a client on or off; `false` when there is none with this id. Only a change is told to subscribers.
   public func setActive(_ isActive: Bool, id: String) async throws -> Bool {
-    try await pool.withConnection { connection in
-      try await connection.execute("UPDATE clients SET is_active = ? WHERE id = ?", [Value(isActive), .text(id)]).matchedRows > 0
+    try await pool.transaction { connection in
+      let rows = try await connection.query("SELECT id, name, is_active FROM clients WHERE id = ? FOR UPDATE", [.text(id)])
+      guard let row = try rows.first(where: { try $0.string("id") == id }) else { return false }
+      guard try (row.int("is_active") != 0) != isActive else { return true }
+      try await connection.execute("UPDATE clients SET is_active = ? WHERE id = ?", [Value(isActive), .text(id)])
+      let event = Self.event(isActive ? .clientEnabled : .clientDisabled, id: id, name: try row.string("name"))
+      try await FleetEvent.append([event], on: connection)
+      return true
     }
+  }
+
+  private static func event(_ type: EventType, id: String, name: String) -> FleetEvent {
+    FleetEvent(type, clientID: id, subject: id, data: ["client_id": .string(id), "name": .string(name)])
   }
 
   static let tokenBytes = 255

@@ -1,31 +1,53 @@
+import MySQL
 import ServiceRuntime
 
-/// Keeps `system_events` from growing for ever: what is older than thirty days goes. Any number of servers may do it at once.
+/// Keeps the tables of what happened from growing for ever: what is old enough goes. Any number of servers may do it at once.
 struct EventRetention: Sendable {
-  /// How long an event is kept.
+  /// How long a row of `system_events` is kept, and a spot notice.
   static let days = 30
+  /// How long a row of `fleet_events` is kept after it was published, and what a reaction did.
+  static let fleetEventDays = 7
   /// How often old ones are looked for.
   static let interval = Duration.seconds(3600)
   /// Rows removed by one statement, so that none holds locks for long.
   static let rowsAtOnce = 1000
 
-  let store: SystemEventStore
-  let logger: Logger
+  private struct Duty: Sendable {
+    let name: String
+    let days: Int
+    let prune: @Sendable (_ days: Int, _ limit: Int) async throws -> Int
+  }
+
+  private let duties: [Duty]
+  private let logger: Logger
+
+  init(_ pool: Pool, logger: Logger) {
+    let (system, fleet, reactions) = (SystemEventStore(pool), FleetEventStore(pool), ReactionStore(pool))
+    duties = [
+      Duty(name: "system events", days: Self.days) { try await system.prune(olderThanDays: $0, limit: $1) },
+      Duty(name: "published events", days: Self.fleetEventDays) { try await fleet.prune(olderThanDays: $0, limit: $1) },
+      Duty(name: "records of reactions", days: Self.fleetEventDays) { try await reactions.prune(olderThanDays: $0, limit: $1) },
+      Duty(name: "spot notices", days: Self.days) { try await AgentStore(pool).pruneNotices(olderThanDays: $0, limit: $1) },
+    ]
+    self.logger = logger
+  }
 
   /// Works until the task is cancelled. A failure is told, and the next round makes up for it.
   func run() async throws {
     while true {
-      do {
-        var removed = 0
-        var last = Self.rowsAtOnce
-        while last == Self.rowsAtOnce {
-          last = try await store.prune(olderThanDays: Self.days, limit: Self.rowsAtOnce)
-          removed += last
+      for duty in duties {
+        do {
+          var removed = 0
+          var last = Self.rowsAtOnce
+          while last == Self.rowsAtOnce {
+            last = try await duty.prune(duty.days, Self.rowsAtOnce)
+            removed += last
+          }
+          if removed > 0 { logger.info("Removed \(removed) \(duty.name) older than \(duty.days) days") }
+        } catch {
+          try Task.checkCancellation()
+          logger.warning("Old \(duty.name) cannot be removed: \(error)")
         }
-        if removed > 0 { logger.info("Removed \(removed) system events older than \(Self.days) days") }
-      } catch {
-        try Task.checkCancellation()
-        logger.warning("Old system events cannot be removed: \(error)")
       }
       try await Task.sleep(for: Self.interval)
     }

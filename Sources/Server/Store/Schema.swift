@@ -13,6 +13,9 @@ public enum Schema {
       version: 2, name: "follow commands to their end, tag agents and keep events",
       statements: [commandLifecycle, agentConfigurationAndNotices, agentTags, fleetEvents]),
     Migration(version: 3, name: "roll commands out over many agents", statements: [rollouts, rolloutTargets]),
+    Migration(
+      version: 4, name: "react to what happens to agents",
+      statements: [leases, agentOfflineSince, knownOffline, agentNotices, reactions, reactionRuns]),
   ]
 
   private static let clients = """

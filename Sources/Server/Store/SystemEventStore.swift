@@ -46,18 +46,21 @@ public struct SystemEventStore: Sendable {
 
   /// Writes an event. Texts that are longer than their columns are cut: an event must not be lost because its source has a long name.
   public func insert(_ event: SystemEvent) async throws {
+    try await pool.withConnection { connection in try await Self.insert(event, on: connection) }
+  }
+
+  /// The same inside the caller's transaction.
+  static func insert(_ event: SystemEvent, on connection: Connection) async throws {
     let metadata = try event.metadata.map { String(decoding: try WireCoding.encodeJSON($0), as: UTF8.self) }
     let values: [Value] = [
-      .text(Self.cut(event.eventType, 64)), .text(event.severity.rawValue), Value(event.clientID.map { Self.cut($0, 64) }),
-      Value(event.agentID.map { Self.cut($0, 64) }), Value(event.source.map { Self.cut($0, 255) }), .text(Self.cut(event.message, 4096)),
+      .text(cut(event.eventType, 64)), .text(event.severity.rawValue), Value(event.clientID.map { cut($0, 64) }),
+      Value(event.agentID.map { cut($0, 64) }), Value(event.source.map { cut($0, 255) }), .text(cut(event.message, 4096)),
       Value(metadata),
     ]
-    try await pool.withConnection { connection in
-      _ = try await connection.execute(
-        """
-        INSERT INTO system_events (event_type, severity, client_id, agent_id, source, message, metadata) VALUES (?, ?, ?, ?, ?, ?, ?)
-        """, values)
-    }
+    try await connection.execute(
+      """
+      INSERT INTO system_events (event_type, severity, client_id, agent_id, source, message, metadata) VALUES (?, ?, ?, ?, ?, ?, ?)
+      """, values)
   }
 
   /// Removes events older than `days`, at most `limit` of them, oldest first; returns how many. Call it again while it returns `limit`.
