@@ -15,7 +15,7 @@ enum ExitCode: Int32, Sendable, CaseIterable {
     case .usage: "the command line or the environment is wrong"
     case .notFound: "no such client, agent or command"
     case .timedOut: "not ended in time; it may still end"
-    case .cannotReach: "the database cannot be reached"
+    case .cannotReach: "the database cannot be reached, or the broker where it is needed"
     }
   }
 }

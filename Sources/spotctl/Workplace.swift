@@ -19,6 +19,10 @@ struct Workplace: Sendable {
   var rollouts: RolloutCommands {
     RolloutCommands(store: RolloutStore(pool), agents: AgentStore(pool), wakeUp: wakeUp, terminal: terminal, environment: environment)
   }
+  var events: EventCommands { EventCommands(store: FleetEventStore(pool), clients: clients, environment: environment, terminal: terminal) }
+  var reactions: ReactionCommands {
+    ReactionCommands(store: ReactionStore(pool), events: FleetEventStore(pool), clients: clients, terminal: terminal)
+  }
 
   /// `spotctl migrate`.
   func migrate() async throws {

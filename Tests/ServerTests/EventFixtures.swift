@@ -23,9 +23,6 @@ extension FleetDatabase {
     return try await fleetEvents.list(filter).rows
   }
 
-  /// A query for one number called `n`.
-  func number(_ sql: String) async throws -> Int { try await self.sql(sql).first?.int("n") ?? 0 }
-
   static func notice(
     _ agent: Agent, _ kind: SpotNotice.Kind = .interruption, at time: Timestamp = noticeTime, action: String? = "terminate",
     instance: String? = nil

@@ -45,6 +45,9 @@ struct FleetDatabase: Sendable {
     try await pool.withConnection { try await $0.queryText(SQLText(sql: statement)) }
   }
 
+  /// A query for one number called `n`.
+  func number(_ statement: String) async throws -> Int { try await sql(statement).first?.int("n") ?? 0 }
+
   /// The database's clock.
   func now() async throws -> Timestamp {
     guard let row = try await sql("SELECT NOW(3) AS now").first else { return .now() }

@@ -78,9 +78,6 @@ extension FleetDatabase {
       "SELECT COUNT(*) AS n FROM commands WHERE rollout_id = '\(id)' AND status IN ('pending', 'queued', 'delivered', 'running')")
   }
 
-  /// A query for one number called `n`.
-  func number(_ statement: String) async throws -> Int { try await sql(statement).first?.int("n") ?? 0 }
-
   /// The events about a rollout, in order.
   func events(about id: String) async throws -> [String] {
     try await sql("SELECT type FROM fleet_events WHERE subject = '\(id)' ORDER BY seq").map { try $0.string("type") }

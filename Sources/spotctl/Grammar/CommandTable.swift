@@ -6,6 +6,8 @@ extension CommandSpec {
     + commands
     + configuration
     + rollouts
+    + events
+    + reactions
     + installation
 
   /// `AGENT`, or `--target` in its place.

@@ -26,13 +26,16 @@ enum Rendering {
   /// The objects of such an array.
   static func jsonLines(_ records: [Record]) throws(MessageError) -> [String] {
     var lines: [String] = []
-    for record in records {
-      // By hand, because an object keeps the database's order of columns that way.
-      var members: [String] = []
-      for field in record.fields { members.append("\(try encode(.string(field.column))):\(try encode(field.cell.json))") }
-      lines.append("{\(members.joined(separator: ","))}")
-    }
+    for record in records { lines.append(try jsonLine(record)) }
     return lines
+  }
+
+  /// One JSON object in one line.
+  static func jsonLine(_ record: Record) throws(MessageError) -> String {
+    // By hand, because an object keeps the database's order of columns that way.
+    var members: [String] = []
+    for field in record.fields { members.append("\(try encode(.string(field.column))):\(try encode(field.cell.json))") }
+    return "{\(members.joined(separator: ","))}"
   }
 
   private static func encode(_ value: JSONValue) throws(MessageError) -> String {

@@ -20,6 +20,9 @@ struct Terminal: Sendable {
   /// Prints text as it is.
   func write(_ text: String) throws { try print(text) }
 
+  /// Prints one line of a result that grows.
+  func writeLine(_ text: String) throws { try print(text + "\n") }
+
   /// A result that did not arrive whole is a failure: a full disk must not look like success.
   func print(_ text: String) throws {
     guard !writeFully(text, to: STDOUT_FILENO) else { return }
