@@ -78,6 +78,9 @@ import Testing
     Case("SPOT_OPTIMIZER_STATE_DIR", "state", "'state'", "absolute path"),
     Case("SPOT_OPTIMIZER_STATE_DIR", "/proc/state", "'/proc/state'", "[Errno 2]"),
     Case("SPOT_OPTIMIZER_CA_FILE", "/nonexistent/ca.pem", "'/nonexistent/ca.pem'", "[Errno 2]", "PEM file"),
+    Case("SPOT_OPTIMIZER_COMMANDS_DIR", "/nonexistent/commands", "'/nonexistent/commands'", "does not exist", "mode 755"),
+    Case("SPOT_OPTIMIZER_MAX_CONCURRENT_COMMANDS", "65", "is 65", "out of range", "64"),
+    Case("SPOT_OPTIMIZER_TAGS", "worker", "'worker'", "role=worker,team=ml"),
     Case("AWS_EC2_METADATA_SERVICE_ENDPOINT", "169.254.169.254", "'169.254.169.254'", "http://"),
   ])
   func theAgentNamesVariableValueAndRemedy(_ bad: Case) async throws { try await expectRefusal("spot-optimizer-agent", Self.agent, bad) }

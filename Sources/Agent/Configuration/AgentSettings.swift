@@ -19,6 +19,14 @@ public struct AgentSettings: Sendable {
   let authorityFile: String?
   /// The instance metadata service; `nil` when it is switched off.
   let metadataEndpoint: ServerURL?
+  /// The folder of the executables that commands may run (`SPOT_OPTIMIZER_COMMANDS_DIR`); it need not exist when nobody named it.
+  let commandsFolder: CommandsFolder
+  /// How many of them run at once (`SPOT_OPTIMIZER_MAX_CONCURRENT_COMMANDS`).
+  let maximumConcurrentCommands: Int
+  /// The agent's own tags (`SPOT_OPTIMIZER_TAGS`).
+  let tags: [String: String]
+  /// The home folder of the agent's user (`HOME`), which commands are told too.
+  let home: String?
   /// How much is logged (`LOG_LEVEL`).
   public let logLevel: LogLevel
   /// What the operator should be told of these settings, once there is a log.
@@ -55,7 +63,14 @@ public struct AgentSettings: Sendable {
     let endpoint = "AWS_EC2_METADATA_SERVICE_ENDPOINT"
     metadataEndpoint = disabled ? nil : try ServerURL(environment.string(endpoint, default: "http://169.254.169.254"), name: endpoint)
 
+    maximumConcurrentCommands = try environment.integer("SPOT_OPTIMIZER_MAX_CONCURRENT_COMMANDS", default: 4, in: 1...64)
+    let tagsName = "SPOT_OPTIMIZER_TAGS"
+    tags = try environment[tagsName].map { text throws(ConfigurationError) in try TagList.parse(text, name: tagsName) } ?? [:]
+    home = environment["HOME"]
+
     var remarks: [Remark] = []
+    commandsFolder = CommandsFolder(path: environment.string("SPOT_OPTIMIZER_COMMANDS_DIR", default: "/etc/spot-optimizer/commands"))
+    if let remark = try Self.checked(commandsFolder, isNamed: environment["SPOT_OPTIMIZER_COMMANDS_DIR"] != nil) { remarks.append(remark) }
     if environment["PENDING_COMMANDS_CHECK_INTERVAL"] != nil {
       remarks.append(
         Remark(level: .debug, text: "PENDING_COMMANDS_CHECK_INTERVAL is no longer used: commands arrive when they are written"))
@@ -72,6 +87,20 @@ public struct AgentSettings: Sendable {
       }
     }
     self.remarks = remarks
+  }
+
+  /// A folder that was named has to be usable. The default one need not be there; when it is there and unsafe, that is said.
+  private static func checked(_ folder: CommandsFolder, isNamed: Bool) throws(ConfigurationError) -> Remark? {
+    do throws(ExecutableProblem) {
+      try folder.check()
+      return nil
+    } catch {
+      guard isNamed else {
+        return folder.exists
+          ? Remark(level: .warning, text: "Only the built-in commands can run: \(error.problem); \(error.remedy)") : nil
+      }
+      throw ConfigurationError(name: "SPOT_OPTIMIZER_COMMANDS_DIR", problem: "cannot be used: \(error.problem)", remedy: error.remedy)
+    }
   }
 
   /// The rules of the wire hold for the variable too, so that the error names it.

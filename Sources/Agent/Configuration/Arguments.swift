@@ -36,6 +36,11 @@ public enum Arguments: Equatable, Sendable {
       SPOT_OPTIMIZER_STATE_DIR           folder for the broker credential (default: /var/lib/spot-optimizer for root, else
                                          $XDG_STATE_HOME/spot-optimizer or ~/.local/state/spot-optimizer)
       SPOT_OPTIMIZER_CA_FILE             PEM file of the certificate authorities to trust (default: the system's)
+      SPOT_OPTIMIZER_COMMANDS_DIR        folder of the executables that commands may run (default: /etc/spot-optimizer/commands,
+                                         which need not be there)
+      SPOT_OPTIMIZER_MAX_CONCURRENT_COMMANDS
+                                         how many of them run at once, 1 to 64 (default: 4)
+      SPOT_OPTIMIZER_TAGS                tags to choose this agent by, role=worker,team=ml (default: none)
       AWS_EC2_METADATA_SERVICE_ENDPOINT  the instance metadata service (default: http://169.254.169.254)
       AWS_EC2_METADATA_DISABLED          true: do not ask it
       PENDING_COMMANDS_CHECK_INTERVAL    accepted and no longer used: commands arrive when they are written

@@ -9,6 +9,10 @@ struct ChildProcess: ~Copyable {
     case signalled(Int32)
   }
 
+  private static let busyAttempts = 10
+  /// In microseconds.
+  private static let busyPause: UInt32 = 20_000
+
   /// The program's process id, which is also its group's and session's.
   let id: pid_t
   /// Readable when the program has ended.
@@ -54,8 +58,15 @@ struct ChildProcess: ~Copyable {
 
     var id = pid_t()
     let variables = environment.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
-    let code = withCStrings([file.name]) { arguments in
-      withCStrings(variables) { posix_spawn(&id, "./\(name)", &actions, &attributes, arguments, $0) }
+    var code = ETXTBSY
+    var attempts = 0
+    // A file that was just put there is still open for writing for a moment: in whoever wrote it, or in what that one has forked meanwhile.
+    while code == ETXTBSY && attempts < busyAttempts {
+      if attempts > 0 { usleep(busyPause) }
+      attempts += 1
+      code = withCStrings([file.name]) { arguments in
+        withCStrings(variables) { posix_spawn(&id, "./\(name)", &actions, &attributes, arguments, $0) }
+      }
     }
     guard code == 0 else { throw problem(code, "\(file.folder.path)/\(name)") }
     do throws(ExecutableProblem) {
@@ -77,11 +88,11 @@ struct ChildProcess: ~Copyable {
     exit = status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .signalled(status & 0x7f)
   }
 
-  /// Whether something is left in the group of a program that has ended. While it is, the kernel gives the group's number to nobody else.
+  /// Whether something runs on in the group of a program that has ended. While it does, the kernel gives the group's number to nobody else.
   func groupIsAlive() -> Bool {
     // As the first process of a container we inherit orphans; only a parent removes the dead.
     while waitpid(-id, nil, WNOHANG) > 0 {}
-    return kill(-id, 0) == 0 || errno == EPERM
+    return (kill(-id, 0) == 0 || errno == EPERM) && ProcessTable.isRunning(group: id)
   }
 
   /// Sends a signal to everything in the group.

@@ -9,8 +9,6 @@ import ServiceRuntime
 /// or the agent's user and are writable by nobody else, so whoever could exchange the file in between may write it anyway. (Running
 /// the open file itself, `fexecve`, fails for scripts: their interpreter would be handed a descriptor that is closed by then.)
 struct CommandsFolder: Sendable, Equatable {
-  /// Where commands are looked for when nobody says where.
-  static let defaultPath = "/etc/spot-optimizer/commands"
   /// What marks the executable of the name before it as repeatable.
   static let repeatableSuffix = ".repeatable"
 
@@ -34,7 +32,10 @@ struct CommandsFolder: Sendable, Equatable {
     return folder.entries().filter { (try? Self.checkName($0)) != nil && (try? folder.resolve($0)) != nil }.sorted()
   }
 
-  /// Whether the folder is there and safe to run files of.
+  /// Whether there is something of that name.
+  var exists: Bool { access(path, F_OK) == 0 }
+
+  /// Throws when the folder is not there, or is not safe to run files of.
   func check() throws(ExecutableProblem) { _ = try open() }
 
   /// The folder, open and checked.
@@ -75,8 +76,9 @@ struct OpenedCommandsFolder: ~Copyable {
 
   /// Opens the folder and checks it, and everything above it, by their descriptors.
   static func open(_ path: String) throws(ExecutableProblem) -> OpenedCommandsFolder {
-    let opened = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     let what = "The commands folder '\(printable(path))'"
+    guard path.hasPrefix("/") else { throw ExecutableProblem(problem: "\(what) is no absolute path", remedy: "begin it with a /") }
+    let opened = Glibc.open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     if opened < 0 {
       let code = errno
       let problem =

@@ -7,7 +7,7 @@ struct RunTimings: Sendable, Equatable {
   /// For output that nobody of the group can add to any more.
   var drain = Duration.milliseconds(200)
   /// How often is looked whether the group is empty, which the kernel tells nobody.
-  var groupCheck = Duration.milliseconds(20)
+  var groupCheck = Duration.milliseconds(50)
 }
 
 /// Decides when a run's process group is told to end, made to end, and when the run is over: a value that needs neither process nor clock.

@@ -39,64 +39,21 @@ struct StreamCapture: Sendable {
   }
 
   /// What the text kept so far needs.
-  var size: TextSize {
-    head.withUnsafeBytes { TextSize($0) } + tail.withUnsafeBytes { TextSize($0) }
-  }
+  var size: TextSize { TextSize(head) + TextSize(tail) }
 
   /// The text, with a line in place of what was dropped and of what does not fit into `room`.
   func text(in room: TextSize) -> String {
     let kept = head + tail[oldest...] + tail[..<oldest]
     if dropped == 0 && size.fits(in: room) { return String(decoding: kept, as: UTF8.self) }
     let part = TextSize(bytes: (room.bytes - Self.noticeBytes) / 2, escaped: (room.escaped - Self.noticeBytes) / 2)
-    var beginning = Self.fitting(kept[..<(dropped == 0 ? kept.count : head.count)], in: part)
+    // What was dropped lies between the two halves: neither may reach into the other.
+    var beginning = part.prefix(of: dropped == 0 ? kept : head)
     beginning -= TextRepair.incompleteSuffix(of: kept[..<beginning])
-    let after = dropped == 0 ? beginning : head.count
-    var end = kept.count - Self.fitting(kept[after...].reversed(), in: part)
+    var end = kept.count - part.suffix(of: Array(kept[(dropped == 0 ? beginning : head.count)...]))
     while end < kept.count && TextRepair.isContinuation(kept[end]) { end += 1 }
     let cut = dropped + end - beginning
     let lineBreak = beginning == 0 || kept[beginning - 1] == UInt8(ascii: "\n") ? "" : "\n"
     return String(decoding: kept[..<beginning], as: UTF8.self) + "\(lineBreak)[… \(cut) bytes cut …]\n"
       + String(decoding: kept[end...], as: UTF8.self)
   }
-
-  /// How many of these bytes fit.
-  private static func fitting(_ bytes: some Sequence<UInt8>, in room: TextSize) -> Int {
-    var size = TextSize()
-    for byte in bytes {
-      let next = size + TextSize(byte)
-      guard next.fits(in: room) else { break }
-      size = next
-    }
-    return size.bytes
-  }
-}
-
-/// How much room a text takes: as it is, and in JSON, where some characters take more.
-struct TextSize: Sendable, Equatable {
-  /// Bytes of UTF-8.
-  var bytes = 0
-  /// Bytes of UTF-8 as the contents of a JSON string.
-  var escaped = 0
-
-  init(bytes: Int = 0, escaped: Int = 0) {
-    self.bytes = bytes
-    self.escaped = escaped
-  }
-
-  init(_ byte: UInt8) {
-    bytes = 1
-    switch byte {
-    case 0x08, 0x09, 0x0a, 0x0c, 0x0d, UInt8(ascii: "\""), UInt8(ascii: "\\"): escaped = 2
-    case 0..<0x20: escaped = 6
-    default: escaped = 1
-    }
-  }
-
-  init(_ text: UnsafeRawBufferPointer) { for byte in text { self = self + TextSize(byte) } }
-
-  static func + (left: TextSize, right: TextSize) -> TextSize {
-    TextSize(bytes: left.bytes + right.bytes, escaped: left.escaped + right.escaped)
-  }
-
-  func fits(in room: TextSize) -> Bool { bytes <= room.bytes && escaped <= room.escaped }
 }

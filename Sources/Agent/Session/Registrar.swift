@@ -142,7 +142,8 @@ struct Registrar: Sendable {
       instanceID: instance.instanceID ?? String(decoding: context.hostname.utf8.prefix(MessageLimits.identifierBytes), as: UTF8.self),
       instanceType: instance.instanceType ?? "unknown", region: context.settings.region ?? instance.region ?? "unknown",
       az: instance.availabilityZone ?? "unknown", amiID: instance.imageID, agentVersion: programVersion, mode: instance.mode,
-      privateIP: instance.privateAddress, publicIP: instance.publicAddress, sessionID: membership.sessionID,
+      privateIP: instance.privateAddress, publicIP: instance.publicAddress, tags: context.settings.tags,
+      sessionID: membership.sessionID,
       generation: membership.registration?.generation, sentAt: sentAt)
   }
 }

@@ -70,6 +70,40 @@ import Testing
     }
   }
 
+  @Test func aCommandsFolderThatWasNamedHasToBeUsable() throws {
+    let commands = try CommandsFixture()
+    #expect(try settings(["SPOT_OPTIMIZER_COMMANDS_DIR": commands.path]).commandsFolder.path == commands.path)
+    #expect(try settings([:]).commandsFolder.path == "/etc/spot-optimizer/commands")
+    try commands.setMode(0o777, commands.path)
+    for (bad, text) in [("commands", "no absolute path"), ("/nonexistent", "does not exist"), (commands.path, "can be written by others")] {
+      let error = try #require(throws: ConfigurationError.self) { try settings(["SPOT_OPTIMIZER_COMMANDS_DIR": bad]) }
+      #expect(error.name == "SPOT_OPTIMIZER_COMMANDS_DIR" && error.problem.contains("'\(bad)'") && error.problem.contains(text))
+    }
+  }
+
+  @Test func atMostSixtyFourCommandsRunAtOnce() throws {
+    #expect(try settings([:]).maximumConcurrentCommands == 4)
+    #expect(try settings(["SPOT_OPTIMIZER_MAX_CONCURRENT_COMMANDS": "64"]).maximumConcurrentCommands == 64)
+    for bad in ["0", "65", "many"] {
+      #expect(throws: ConfigurationError.self) { try settings(["SPOT_OPTIMIZER_MAX_CONCURRENT_COMMANDS": bad]) }
+    }
+  }
+
+  @Test func tagsAreNamesWithValues() throws {
+    #expect(try settings([:]).tags == [:])
+    #expect(
+      try settings(["SPOT_OPTIMIZER_TAGS": "role=worker, team = ml,empty=,x=a=b"]).tags == [
+        "role": "worker", "team": "ml", "empty": "", "x": "a=b",
+      ])
+    let many = (0...64).map { "t\($0)=1" }.joined(separator: ",")
+    for bad in [
+      "role", "=x", "role=a,role=b", "ro le=x", "role=a,", "a=\u{1b}[31m", "r\u{f6}le=x", "x=" + String(repeating: "v", count: 256), many,
+    ] {
+      let error = try #require(throws: ConfigurationError.self) { try settings(["SPOT_OPTIMIZER_TAGS": bad]) }
+      #expect(error.name == "SPOT_OPTIMIZER_TAGS" && error.remedy.contains("role=worker,team=ml") && !error.description.contains("\u{1b}"))
+    }
+  }
+
   @Test func argumentsAreHelpVersionOrAMistake() {
     #expect(Arguments([]) == .run && Arguments(["--help"]) == .help && Arguments(["-h"]) == .help && Arguments(["--version"]) == .version)
     #expect(Arguments(["start"]) == .unknown("start") && Arguments(["--help", "x"]) == .help)
