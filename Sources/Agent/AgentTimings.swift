@@ -13,6 +13,10 @@ struct AgentTimings: Sendable {
   var commandGrace = Duration.milliseconds(1500)
   /// For the confirm of the last heartbeat when stopping.
   var farewellTimeout = Duration.seconds(1)
-  /// For all questions to the instance metadata service together.
+  /// For all questions to the instance metadata service at the start together, and later for each question about spot notices.
   var metadataTimeout = Duration.seconds(1)
+  /// Between two questions to it for spot notices: AWS says every five seconds, and gives two minutes.
+  var noticeInterval = Duration.seconds(2)
+  /// For the confirm of a notice, which is sent again after that: earlier than other messages, because its time is short.
+  var noticeConfirmTimeout = Duration.seconds(5)
 }

@@ -57,7 +57,7 @@ struct MetadataService: Sendable {
   }
 
   /// Visible ASCII, so that it can stand in a header line.
-  private static func isToken(_ text: String) -> Bool {
+  static func isToken(_ text: String) -> Bool {
     !text.isEmpty && text.utf8.count <= 4096 && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7f }
   }
 }

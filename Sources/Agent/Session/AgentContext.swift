@@ -23,6 +23,8 @@ final class AgentContext: Sendable {
   let commands = Lock(CommandMemory())
   /// How many deliveries are being worked on.
   let commandsInHand = Observed(0)
+  /// Looks out for the end of a spot instance; `nil` off EC2.
+  let notices: SpotNoticeWatch?
   /// Whether the agent was asked to stop.
   let stop: Observed<Bool>
 
@@ -41,6 +43,11 @@ final class AgentContext: Sendable {
     self.metadata = metadata
     self.logicalAgentID = logicalAgentID
     self.credentials = credentials
+    if let endpoint = settings.metadataEndpoint, let instanceID = metadata.instanceID {
+      notices = SpotNoticeWatch(endpoint: endpoint, instanceID: instanceID, timings: timings)
+    } else {
+      notices = nil
+    }
     self.stop = stop
     membership = Observed(Membership(sessionID: randomUUID()))
   }

@@ -2,7 +2,7 @@ import AMQP
 import FleetProtocol
 import ServiceRuntime
 
-/// The agent while it has a connection: registration, heartbeats, commands and the renewal of its credential.
+/// The agent while it has a connection: registration, heartbeats, commands, spot notices and the renewal of its credential.
 struct ConnectedAgent: Sendable {
   private let context: AgentContext
   private let connection: Connection
@@ -110,6 +110,7 @@ struct ConnectedAgent: Sendable {
       group.addTask { try await Registrar(context, publisher, replies).run() }
       group.addTask { try await CommandConsumer(context, channel, publisher).run() }
       group.addTask { try await sender.run() }
+      if let notices = context.notices { group.addTask { try await notices.run(context, publisher) } }
       // The first to fail ends them all; `waitForAll` would wait for the others.
       for try await _ in group {}
     }

@@ -46,6 +46,7 @@ actor TestPeer {
   private(set) var registrations: [Received<RegistrationRequest>] = []
   private(set) var heartbeats: [Received<Heartbeat>] = []
   private(set) var results: [Received<CommandResult>] = []
+  private(set) var notices: [Received<SpotNotice>] = []
   private(set) var credentialsGiven = 0
   private(set) var generation = 0
   private(set) var logicalAgentID = ""
@@ -124,7 +125,7 @@ actor TestPeer {
     try await channel.enableConfirms()
     self.channel = channel
     var consumers: [Consumer] = []
-    for queue in [Topology.registerQueue, Topology.heartbeatsQueue, Topology.resultsQueue] {
+    for queue in [Topology.registerQueue, Topology.heartbeatsQueue, Topology.resultsQueue, Topology.noticesQueue] {
       consumers.append(try await channel.consume(queue))
     }
     await withTaskGroup(of: Void.self) { group in
@@ -175,6 +176,9 @@ actor TestPeer {
       case .result:
         let body = try WireCoding.decode(CommandResult.self, from: message.body)
         results.append(Received(body: body, message: message, routingKey: delivery.routingKey))
+      case .notice:
+        let body = try WireCoding.decode(SpotNotice.self, from: message.body)
+        notices.append(Received(body: body, message: message, routingKey: delivery.routingKey))
       default: break
       }
     } catch {
