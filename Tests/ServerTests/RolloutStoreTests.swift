@@ -16,7 +16,8 @@ import Testing
         for _ in 0..<3 {
           group.addTask {
             var most = 0
-            while try await database.rollout(id).state == .running {
+            let deadline = ContinuousClock.now + .seconds(60)
+            while try await database.rollout(id).state == .running, ContinuousClock.now < deadline {
               _ = try await database.rollouts.step(id, isThorough: false)
               most = max(most, try await database.inFlight(id))
             }

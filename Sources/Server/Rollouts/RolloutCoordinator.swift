@@ -27,12 +27,9 @@ struct RolloutCoordinator: Sendable {
       if isThorough { nextThorough = start + Self.thoroughInterval }
       let isBusy = try await look(isThorough, database)
       let took = start.duration(to: .now)
-      if isBusy {
-        // Much may have ended meanwhile: together it costs one step.
-        try await Task.sleep(for: min(took, Self.interval))
-      } else {
-        try await signals.rollouts.wait(upTo: max(Self.interval, took * Self.idleShare))
-      }
+      // As long as it took at least, also when it is woken all the time: much may have ended meanwhile, and together it costs one step.
+      try await Task.sleep(for: min(took, Self.interval))
+      if !isBusy { try await signals.rollouts.wait(upTo: max(Self.interval, took * Self.idleShare)) }
     }
   }
 
@@ -48,9 +45,9 @@ struct RolloutCoordinator: Sendable {
         } else if try await advance(rollout, isThorough, database) {
           isBusy = true
         }
-      } catch let error where error is StoreError || error is MessageError || error is RowError {
-        // One row that somebody has spoiled must not hold up the others.
-        if isThorough { logger.error("Rollout \(rollout.id) cannot go on: \(error)") }
+      } catch let error where error is StoreError || error is MessageError || error is RowError || error is MySQLError {
+        // One row that somebody has spoiled, or a lock that was not to be had, must not hold up the others.
+        if isThorough { logger.error("Rollout \(rollout.id) cannot go on, it is tried again: \(error)") }
       }
     }
     return isBusy

@@ -33,8 +33,12 @@ struct RolloutCommands {
       throw Failure(.usage, "the rollout cannot be started: \(error)")
     }
     terminal.remark("\(count) agents: \(Self.plan(policy))")
-    // Whatever happens from here on, the servers finish it.
-    try await store.prepare(draft.id)
+    do {
+      try await store.prepare(draft.id)
+    } catch {
+      terminal.remark("rollout \(draft.id) is written; a server goes on with writing its targets down, and starts it")
+      throw error
+    }
     try terminal.show(Record(try await find(draft.id)))
     await wakeUp.send(terminal)
   }
