@@ -38,6 +38,9 @@ let package = Package(
 
     // What the suites share: one private broker and database a suite (`broker/local`), programs started and read line by line.
     .target(name: "TestSupport", dependencies: ["ServiceRuntime"], path: "Tests/TestSupport"),
+    // An agent that ends itself at a chosen moment of a command's life, for the test that nothing is lost or repeated by that.
+    .executableTarget(
+      name: "dying-agent", dependencies: ["Agent", "ServiceRuntime"], path: "Tests/DyingAgent"),
     .testTarget(name: "ServiceRuntimeTests", dependencies: ["ServiceRuntime"]),
     .testTarget(name: "AMQPTests", dependencies: ["AMQP", "ServiceRuntime", "TestSupport"]),
     .testTarget(name: "MySQLTests", dependencies: ["MySQL", "ServiceRuntime", "TestSupport"]),
@@ -50,7 +53,9 @@ let package = Package(
       dependencies: ["Server", "AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "SignedMessages", "TestSupport"]),
     .testTarget(
       name: "FleetTests",
-      dependencies: ["Server", "spotctl", "AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "SignedMessages", "TestSupport"]),
+      dependencies: [
+        "Server", "spotctl", "dying-agent", "AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "SignedMessages", "TestSupport",
+      ]),
   ],
   swiftLanguageModes: [.v6]
 )

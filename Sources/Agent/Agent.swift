@@ -9,14 +9,24 @@ public struct Agent: Sendable {
   private let log: Logger
   private let stopRequest = Observed(false)
   private let isConnected = Observed(false)
+  private let desk = Lock<CommandDesk?>(nil)
+  private let onJournalStep: @Sendable (JournalStep) -> Void
 
   /// An agent of these settings; nothing happens before `run`.
-  public init(_ settings: AgentSettings, log: Logger) { self.init(settings, timings: AgentTimings(), log: log) }
+  public init(_ settings: AgentSettings, log: Logger) { self.init(settings, log: log) { _ in } }
 
-  init(_ settings: AgentSettings, timings: AgentTimings, log: Logger) {
+  /// One that calls `onJournalStep` at each moment of a command's life, from any thread, so that a test can end the process there.
+  package init(_ settings: AgentSettings, log: Logger, onJournalStep: @escaping @Sendable (JournalStep) -> Void) {
+    self.init(settings, timings: AgentTimings(), log: log, onJournalStep: onJournalStep)
+  }
+
+  init(
+    _ settings: AgentSettings, timings: AgentTimings, log: Logger, onJournalStep: @escaping @Sendable (JournalStep) -> Void = { _ in }
+  ) {
     self.settings = settings
     self.timings = timings
     self.log = log
+    self.onJournalStep = onJournalStep
   }
 
   /// Asks the agent to stop: it finishes the commands in hand, says that it is offline and returns from `run`. From any thread.
@@ -31,8 +41,9 @@ public struct Agent: Sendable {
       group.addTask {
         do {
           try await stopRequest.wait { $0 }
-          // While there is a connection, the farewell is said on it; without one there is nothing to wait for.
+          // While there is a connection, the farewell is said on it; without one there is nothing to wait for but commands that still run.
           try await isConnected.wait { !$0 }
+          try await desk.withLock { $0 }?.ledger.wait { $0.busy == 0 }
         } catch {
           // Cancelled: the agent has ended by itself.
         }
@@ -52,7 +63,14 @@ public struct Agent: Sendable {
     defer { loop.stop() }
     do {
       let context = try await start(on: loop)
-      try await work(context)
+      try await withThrowingTaskGroup(of: Void.self) { group in
+        group.addTask { await context.desk.run(context) }
+        group.addTask { try await work(context) }
+        defer { group.cancelAll() }
+        for try await _ in group {}
+      }
+      // `work` ends by throwing only.
+      return .stopped
     } catch let exit as AgentExit {
       return exit
     } catch is CancellationError {
@@ -83,9 +101,34 @@ public struct Agent: Sendable {
       settings: settings, timings: timings, logicalAgentID: logicalAgentID, store: store, clock: clock, log: log)
     let credentials = try await firstCredential(source, api, retry)
     log.info("Agent \(logicalAgentID) has a broker credential for the client \(credentials.current.clientID)")
+    let desk = try await openDesk(credentials.current.clientID, logicalAgentID, clock)
+    self.desk.withLock { $0 = desk }
     return AgentContext(
       settings: settings, timings: timings, log: log, clock: clock, loop: loop, metadata: metadata ?? InstanceMetadata(),
-      logicalAgentID: logicalAgentID, credentials: credentials, stop: stopRequest)
+      logicalAgentID: logicalAgentID, credentials: credentials, desk: desk, stop: stopRequest)
+  }
+
+  /// The desk of commands, with what a former process left in the journal. A process that is just ending may still hold it.
+  private func openDesk(_ clientID: String, _ logicalAgentID: String, _ clock: FleetClock) async throws -> CommandDesk {
+    let places = settings.maximumConcurrentCommands
+    guard let state = settings.stateFolder else { return .inMemory(places: places, clock: clock, log: log) }
+    let owner = JournalFolder.Owner(serverURL: settings.serverURL.description, clientID: clientID, logicalAgentID: logicalAgentID)
+    let deadline = ContinuousClock.now + timings.journalPatience
+    while true {
+      do throws(JournalProblem) {
+        let (journal, contents) = try await DiskWork.run { [onJournalStep] () throws(JournalProblem) in
+          try Journal.open(JournalFolder(of: owner, in: state), now: clock.now(), onStep: onJournalStep)
+        }
+        return await .resuming(journal, contents, places: places, folder: settings.commandsFolder, clock: clock, log: log)
+      } catch {
+        guard case .inUse = error, ContinuousClock.now < deadline else {
+          log.error("\(error)")
+          throw AgentExit.startupFailed
+        }
+        log.debug("\(error); waiting for it to end")
+      }
+      try await Task.sleep(for: .milliseconds(100))
+    }
   }
 
   /// From the server; from the disk when the server lives and has none to give.

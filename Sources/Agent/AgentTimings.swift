@@ -8,9 +8,13 @@ struct AgentTimings: Sendable {
   var conflictDelay = Duration.seconds(30)
   /// The longest pause between attempts.
   var retryCeiling = Duration.seconds(60)
-  /// For commands in hand when stopping. With the next one and the connection's own farewell (2 s) it stays within the five seconds in
-  /// which a stopped agent is gone.
-  var commandGrace = Duration.milliseconds(1500)
+  /// For commands in hand to end by themselves when stopping. With the next two and the connection's own farewell (2 s) it stays within the five
+  /// seconds in which a stopped agent is gone.
+  var commandGrace = Duration.seconds(1)
+  /// Between TERM and KILL for a program that still runs then, and for its result.
+  var killGrace = Duration.milliseconds(500)
+  /// For a former process of the same agent to end and let go of the journal.
+  var journalPatience = Duration.seconds(6)
   /// For the confirm of the last heartbeat when stopping.
   var farewellTimeout = Duration.seconds(1)
   /// For all questions to the instance metadata service at the start together, and later for each question about spot notices.

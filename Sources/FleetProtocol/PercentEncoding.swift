@@ -1,4 +1,4 @@
-/// Percent-encoding of everything but `A-Z a-z 0-9 - _`: the form of ids inside routing keys and queue names.
+/// Percent-encoding of everything but `A-Z a-z 0-9 - _`: the form of ids inside routing keys, queue names and names of files.
 ///
 /// Stricter than RFC 3986's unreserved set, which also has `.` and `~`: a dot separates the words of a routing key. There is exactly
 /// one encoding of a text (upper-case digits, nothing encoded that need not be), so comparing encodings compares texts.
@@ -34,7 +34,7 @@ public enum PercentEncoding {
 
   /// The text whose encoding is exactly `word`; `nil` when it is the encoding of nothing (stray bytes, lower-case digits, an encoded
   /// plain character, bytes that are no UTF-8).
-  static func decode(_ word: Substring) -> String? {
+  public static func decode(_ word: Substring) -> String? {
     let bytes = word.utf8
     // Nearly every id is plain, and this is on the path of every message.
     if bytes.allSatisfy(isPlain) { return String(word) }

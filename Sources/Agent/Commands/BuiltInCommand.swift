@@ -7,19 +7,40 @@ enum BuiltInCommand: String, CaseIterable, Sendable {
   case ping
   /// Tells what the agent knows of itself.
   case describe
+  /// Gives the agent a configuration.
+  case configure
 
-  /// Runs it and returns its output.
-  func run(_ context: AgentContext) -> JSONValue {
+  /// Runs it and returns its output. Throws what is wrong with its parameters.
+  ///
+  /// None of them is kept on disk: an agent that is killed over one runs it again when it is delivered again, and that does no harm. A second answer to
+  /// `ping` or `describe` is one that the server ignores, and a configuration that is there already changes nothing.
+  func run(_ parameters: JSONValue, _ context: AgentContext) throws(MessageError) -> JSONValue {
     switch self {
     case .ping: ["pong": true, "agent_time": .string(context.clock.now().iso8601)]
-    case .describe: Self.description(of: context)
+    case .describe: try Self.description(of: context)
+    case .configure: try Self.configure(parameters, context)
     }
   }
 
-  /// The names, for an error about one that is none of them.
-  static var names: String { allCases.map(\.rawValue).sorted().joined(separator: ", ") }
+  /// The names of all commands there are: built in, and in the commands folder.
+  static func names(with folder: CommandsFolder) -> [String] { (allCases.map(\.rawValue) + folder.names()).sorted() }
 
-  private static func description(of context: AgentContext) -> JSONValue {
+  private static func configure(_ parameters: JSONValue, _ context: AgentContext) throws(MessageError) -> JSONValue {
+    let command = try ConfigureCommand(parameters)
+    let (isNew, now) = context.configuration.withLock { current in
+      let isNew = current.apply(command.configuration, version: command.version)
+      return (isNew, current)
+    }
+    let version = now.version ?? 0
+    context.log.info(
+      isNew
+        ? "\(context.name) works by the configuration \(version)"
+        : "\(context.name) was sent the configuration \(command.version) and keeps \(version), which is as new")
+    return ["applied": .bool(isNew), "version": .int(Int64(version)), "config": try ConfigureCommand.json(now.value)]
+  }
+
+  private static func description(of context: AgentContext) throws(MessageError) -> JSONValue {
+    let configuration = context.configuration.withLock { $0 }
     let membership = context.membership.value
     let credential = context.credentials.current
     let instance = context.metadata
@@ -33,7 +54,10 @@ enum BuiltInCommand: String, CaseIterable, Sendable {
       "heartbeat_interval_seconds": .int(
         context.settings.heartbeatInterval.map { $0.components.seconds } ?? Int64(membership.registration?.heartbeatIntervalSeconds ?? 0)),
       "uptime_seconds": .int(context.started.duration(to: .now).components.seconds),
-      "clock_error_milliseconds": .int(context.clock.error.milliseconds), "commands": .array(allCases.map { .string($0.rawValue) }),
+      "clock_error_milliseconds": .int(context.clock.error.milliseconds),
+      "commands": .array(names(with: context.settings.commandsFolder).map(JSONValue.string)),
+      "tags": .object(context.settings.tags.mapValues(JSONValue.string)), "config": try ConfigureCommand.json(configuration.value),
+      "config_version": configuration.version.map { .int(Int64($0)) } ?? .null,
       "instance": [
         "instance_id": text(instance.instanceID), "instance_type": text(instance.instanceType),
         "region": text(context.settings.region ?? instance.region), "az": text(instance.availabilityZone), "ami_id": text(instance.imageID),

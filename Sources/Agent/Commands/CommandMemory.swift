@@ -1,8 +1,8 @@
 import FleetProtocol
 
-/// Which commands run and which have been run, with their results: a command that comes again is answered again and not run again.
+/// Which built-in commands run and which have been run, with their results: one that comes again is answered again and not run again.
 ///
-/// Bounded in number and in size; the oldest are forgotten first. It lasts as long as the process.
+/// Bounded in number and in size; the oldest are forgotten first. It lasts as long as the process: to run one of them again does no harm.
 struct CommandMemory: Sendable {
   /// The most results kept.
   static let limit = 1024

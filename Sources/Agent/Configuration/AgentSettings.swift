@@ -81,9 +81,14 @@ public struct AgentSettings: Sendable {
       do throws(ConfigurationError) {
         stateFolder = try StateFolder(environment)
       } catch {
-        // Nobody asked for this folder: an agent that may write nowhere still works, it only forgets its credential when it ends.
+        // Nobody asked for this folder: an agent that may write nowhere still works, it only forgets its credential and its commands when it ends.
         stateFolder = nil
-        remarks.append(Remark(level: .warning, text: "The broker credential is not kept on disk: \(error)"))
+        remarks.append(
+          Remark(
+            level: .warning,
+            text:
+              "Neither the broker credential nor commands are kept on disk, and a command may run twice when the agent is killed: \(error)")
+        )
       }
     }
     self.remarks = remarks

@@ -33,7 +33,8 @@ public enum Arguments: Equatable, Sendable {
       AWS_REGION                         the region (default: what the instance metadata says)
       HEARTBEAT_INTERVAL                 seconds between heartbeats, 1 to 3600 (default: what the server says, usually 30)
       LOG_LEVEL                          DEBUG, INFO, WARNING or ERROR (default: INFO)
-      SPOT_OPTIMIZER_STATE_DIR           folder for the broker credential (default: /var/lib/spot-optimizer for root, else
+      SPOT_OPTIMIZER_STATE_DIR           folder for the broker credential and the journal of commands (default:
+                                         /var/lib/spot-optimizer for root, else
                                          $XDG_STATE_HOME/spot-optimizer or ~/.local/state/spot-optimizer)
       SPOT_OPTIMIZER_CA_FILE             PEM file of the certificate authorities to trust (default: the system's)
       SPOT_OPTIMIZER_COMMANDS_DIR        folder of the executables that commands may run (default: /etc/spot-optimizer/commands,

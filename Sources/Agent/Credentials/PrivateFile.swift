@@ -18,6 +18,9 @@ enum PrivateFile {
     if descriptor < 0 && errno == ENOENT { return nil }
     guard descriptor >= 0 else { throw FileError(path, "cannot be opened") }
     defer { close(descriptor) }
+    var status = stat()
+    guard fstat(descriptor, &status) == 0 else { throw FileError(path, "cannot be looked at") }
+    let most = min(most, max(0, Int(status.st_size)))
     var bytes = [UInt8](repeating: 0, count: most)
     var filled = 0
     while filled < most {
@@ -49,13 +52,19 @@ enum PrivateFile {
       unlink(new)
       throw FileError(path, "cannot be replaced", code: code)
     }
+    try synchronize(folder)
+  }
+
+  /// Makes the names in a folder outlast a power cut.
+  static func synchronize(_ folder: String) throws(FileError) {
     let directory = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC)
     guard directory >= 0 else { throw FileError(folder, "cannot be opened") }
     defer { close(directory) }
     guard fsync(directory) == 0 else { throw FileError(folder, "cannot be synchronized") }
   }
 
-  private static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
+  /// Writes all of it; `false` when it could not, with the reason in `errno`.
+  static func write(_ bytes: [UInt8], to descriptor: Int32) -> Bool {
     var done = 0
     while done < bytes.count {
       let count = bytes.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress?.advanced(by: done), $0.count - done) }

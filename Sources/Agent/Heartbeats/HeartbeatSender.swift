@@ -23,7 +23,7 @@ struct HeartbeatSender: Sendable {
       guard let current = context.membership.value.voice else { continue }
       let isSent = try await publisher.publishPatiently(.heartbeat, agentID: current.agentID, givesUpAfterThree: true) {
         // An agent that stops is not online any more, whichever of its last heartbeats comes last.
-        heartbeat(context.stop.value ? .offline : .online, current)
+        heartbeat(context.stop.value ? .offline : context.configuration.withLock { $0.status }, current)
       }
       context.heartbeats.withLock { $0.sent(interval: interval, now: .now) }
       if isSent { context.log.debug("\(context.name) sent a heartbeat; the next is due within \(interval.inSeconds)s") }
@@ -47,6 +47,7 @@ struct HeartbeatSender: Sendable {
     return Heartbeat(
       agentID: registration.agentID, status: status, monitoredInstances: instance.instanceID.map { [$0] } ?? [],
       instanceID: instance.instanceID, instanceType: instance.instanceType, mode: instance.mode == .unknown ? nil : instance.mode,
-      az: instance.availabilityZone, generation: registration.generation, sentAt: context.clock.now())
+      az: instance.availabilityZone, generation: registration.generation, configVersion: context.configuration.withLock { $0.version },
+      sentAt: context.clock.now())
   }
 }

@@ -19,18 +19,24 @@ final class AgentContext: Sendable {
   let started = ContinuousClock.now
   /// When heartbeats are due.
   let heartbeats = Lock(HeartbeatSchedule())
-  /// Commands that run or have been run.
-  let commands = Lock(CommandMemory())
-  /// How many deliveries are being worked on.
+  /// Built-in commands that run or have been run.
+  let builtIns = Lock(CommandMemory())
+  /// How many deliveries are being answered at once.
   let commandsInHand = Observed(0)
   /// Looks out for the end of a spot instance; `nil` off EC2.
   let notices: SpotNoticeWatch?
+  /// Commands for executables: what was taken over, what runs, what is to be reported.
+  let desk: CommandDesk
+  /// What publishes on the channel in use; `nil` while there is none.
+  let publisher = Lock<InboxPublisher?>(nil)
+  /// The configuration the server gave.
+  let configuration = Lock(AppliedConfiguration())
   /// Whether the agent was asked to stop.
   let stop: Observed<Bool>
 
   init(
     settings: AgentSettings, timings: AgentTimings, log: Logger, clock: FleetClock, loop: EventLoop, metadata: InstanceMetadata,
-    logicalAgentID: String, credentials: CredentialKeeper, stop: Observed<Bool>
+    logicalAgentID: String, credentials: CredentialKeeper, desk: CommandDesk, stop: Observed<Bool>
   ) {
     self.settings = settings
     self.timings = timings
@@ -48,6 +54,7 @@ final class AgentContext: Sendable {
     } else {
       notices = nil
     }
+    self.desk = desk
     self.stop = stop
     membership = Observed(Membership(sessionID: randomUUID()))
   }

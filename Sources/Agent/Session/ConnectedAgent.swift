@@ -104,11 +104,16 @@ struct ConnectedAgent: Sendable {
     let replies = Replies(context, endpoint, consumer, sent)
     let sender = HeartbeatSender(context, publisher)
     heartbeats.withLock { $0 = sender }
-    defer { heartbeats.withLock { $0 = nil } }
+    context.publisher.withLock { $0 = publisher }
+    defer {
+      heartbeats.withLock { $0 = nil }
+      context.publisher.withLock { $0 = nil }
+    }
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await replies.run() }
       group.addTask { try await Registrar(context, publisher, replies).run() }
       group.addTask { try await CommandConsumer(context, channel, publisher).run() }
+      group.addTask { try await ReportPublisher(context, publisher).run() }
       group.addTask { try await sender.run() }
       if let notices = context.notices { group.addTask { try await notices.run(context, publisher) } }
       // The first to fail ends them all; `waitForAll` would wait for the others.
@@ -120,9 +125,13 @@ struct ConnectedAgent: Sendable {
   /// connection also ends whatever still waits for a confirm.
   private func leave() async throws {
     do {
-      try await withDeadline(context.timings.commandGrace) { try await context.commandsInHand.wait { $0 == 0 } }
+      try await withDeadline(context.timings.commandGrace + context.timings.killGrace) {
+        try await context.commandsInHand.wait { $0 == 0 }
+        try await context.desk.ledger.wait { $0.busy == 0 && $0.reports.isEmpty }
+      }
     } catch is DeadlineExceeded {
-      context.log.warning("\(context.name) stops while \(context.commandsInHand.value) commands are not reported; they will come again")
+      let open = context.commandsInHand.value + context.desk.ledger.value.entries.count
+      context.log.warning("\(context.name) stops while \(open) commands are not reported; that is made up for after its next start")
     }
     await heartbeats.withLock { $0 }?.sayFarewell()
     await connection.close()

@@ -2,7 +2,7 @@ import AMQP
 import FleetProtocol
 import ServiceRuntime
 
-/// Publishes the agent's messages on one channel: signed, mandatory, confirmed.
+/// Publishes the agent's messages on one channel, signed: mandatory and confirmed, but for what is merely offered.
 struct InboxPublisher: Sendable {
   private let context: AgentContext
   private let channel: Channel
@@ -30,18 +30,42 @@ struct InboxPublisher: Sendable {
   func publish<Body: FleetMessage>(
     _ body: Body, _ kind: MessageKind, messageID: String = randomUUID(), agentID: String?, timeout: Duration? = nil
   ) async throws {
-    let routingKey = endpoint.address.routingKey(kind)
+    var message = try message(body, messageID)
+    message.replyTo = Topology.replyToQueue
+    let publication = try publication(message, kind, mandatory: true)
+    sent.withLock { $0.add(SentMessages.Entry(messageID: messageID, kind: kind, agentID: agentID)) }
+    try await channel.publish(publication, timeout: timeout ?? context.timings.replyTimeout)
+    healthy()
+  }
+
+  /// Publishes for whoever listens: what nobody waits for is dropped by the broker, what the broker does not take is lost. Returns how many were lost,
+  /// as far as is known within `timeout`; throws when one cannot be written at all.
+  func offer<Body: FleetMessage>(_ bodies: [Body], _ kind: MessageKind, timeout: Duration) async throws -> Int {
+    guard flow.value == .unblocked else { return bodies.count }
+    let publications = try bodies.map { body in
+      var message = try message(body, randomUUID())
+      message.persistent = false
+      return try publication(message, kind, mandatory: false)
+    }
+    return await channel.publish(publications, timeout: timeout).count { outcome in
+      if case .failure = outcome { true } else { false }
+    }
+  }
+
+  private func message<Body: FleetMessage>(_ body: Body, _ messageID: String) throws -> Message {
     var message = Message(
       body: try WireCoding.encode(body), contentType: "application/json", type: Body.type.rawValue, messageID: messageID)
     message.timestamp = UInt64(max(0, context.clock.now().seconds))
     message.userID = endpoint.address.username
     message.appID = AgentVersion.product
-    message.replyTo = Topology.replyToQueue
+    return message
+  }
+
+  private func publication(_ message: Message, _ kind: MessageKind, mandatory: Bool) throws -> Publication {
+    var message = message
+    let routingKey = endpoint.address.routingKey(kind)
     try context.seal.sign(&message, routingKey: routingKey)
-    sent.withLock { $0.add(SentMessages.Entry(messageID: messageID, kind: kind, agentID: agentID)) }
-    let publication = Publication(message, to: Topology.inboxExchange, routingKey: routingKey, mandatory: true)
-    try await channel.publish(publication, timeout: timeout ?? context.timings.replyTimeout)
-    healthy()
+    return Publication(message, to: Topology.inboxExchange, routingKey: routingKey, mandatory: mandatory)
   }
 
   /// Publishes until the broker has the message, as it is at each attempt: an alarm at the broker is waited for, what got no confirm is

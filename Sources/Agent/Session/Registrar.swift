@@ -104,6 +104,7 @@ struct Registrar: Sendable {
   }
 
   private func welcome(_ reply: RegistrationReply) {
+    context.configuration.withLock { _ = $0.apply(reply.config, version: reply.configVersion) }
     context.membership.update { $0.registered(reply) }
     let interval = context.settings.heartbeatInterval?.components.seconds ?? Int64(reply.heartbeatIntervalSeconds)
     context.log.info("\(context.name) is registered for the client \(reply.clientID): queue \(reply.queue), a heartbeat every \(interval)s")

@@ -80,6 +80,7 @@ struct Replies: Sendable {
     context.log.report(context.report.lines(endpoint.operation(message.kind), failure, number: 1, retryingIn: nil))
     if isUnknown {
       context.log.info("\(context.name) is not known to the server and registers again")
+      context.configuration.withLock { $0 = AppliedConfiguration() }
       context.membership.update { $0.forgotten() }
     }
   }

@@ -17,6 +17,9 @@ struct Dispatcher: Sendable {
   static let lease = Duration.seconds(60)
   /// When a command whose agent has no queue is tried again, unless the agent registers before.
   static let retryWithoutQueue = Duration.seconds(60)
+  /// When it is tried again the first few times: a registration writes the queue's name a moment before it makes the queue.
+  static let retryWithoutQueueYet = Duration.milliseconds(250)
+  private static let attemptsWithoutQueueYet = 5
   /// When a command of a client that was disabled is tried again: its result would be refused.
   static let retryOfDisabledClient = Duration.seconds(10)
   /// When a command that the broker did not take is tried again.
@@ -101,7 +104,7 @@ struct Dispatcher: Sendable {
   private func keep(_ row: ClaimedCommand, _ error: AMQPError, _ database: DatabaseRetry) async throws {
     let delay: Duration
     switch error.kind {
-    case .returned: delay = Self.retryWithoutQueue
+    case .returned: delay = row.attempts <= Self.attemptsWithoutQueueYet ? Self.retryWithoutQueueYet : Self.retryWithoutQueue
     case .invalid: return try await close(row, error.message, database)
     default: delay = Self.retryAfterFailure
     }

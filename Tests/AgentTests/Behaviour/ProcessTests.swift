@@ -143,7 +143,7 @@ extension AgentBehaviour {
           try await expectStop(program)
         }
         let folder = try #require(environment["SPOT_OPTIMIZER_STATE_DIR"])
-        let file = try #require(try FileManager.default.contentsOfDirectory(atPath: folder).first)
+        let file = try #require(try FileManager.default.contentsOfDirectory(atPath: folder).first { $0.hasPrefix("credential-") })
         let attributes = try FileManager.default.attributesOfItem(atPath: "\(folder)/\(file)")
         #expect(attributes[.posixPermissions] as? Int == 0o600)
         // Damaged, it is told and not used.

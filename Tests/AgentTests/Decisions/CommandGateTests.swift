@@ -75,7 +75,40 @@ import Testing
   @Test func anExpiredCommandIsRefusedWithTheReason() throws {
     let decision = try judge(message(WireCoding.encode(command(expiresAt: now))))
     guard case .refuse(let result) = decision else { return #expect(Bool(false), "\(decision)") }
-    #expect(result.status == .failed && result.commandID == "c-1" && result.error?.contains("expired at 2027-01-15T08:00:00.000Z") == true)
+    #expect(result.status == .expired && result.commandID == "c-1" && result.error?.contains("expired at 2027-01-15T08:00:00.000Z") == true)
+  }
+
+  @Test func aCommandThatWasTakenBeforeItExpiredIsTheDesksToAnswer() throws {
+    let late = command(expiresAt: now)
+    #expect(try gate().judge(message(WireCoding.encode(late)), now: now, memory: CommandMemory()) { $0 == "c-1" } == .run(late))
+  }
+
+  @Test func whatClaimsToBeACommandAndIsNotBelievedIsReportedUnderItsIdIfThatCanBeOne() throws {
+    let body = try WireCoding.encode(command())
+    func reported(_ decision: CommandGate.Decision) -> String? {
+      guard case .drop(_, let id) = decision else { return "not dropped" }
+      return id
+    }
+    #expect(reported(try judge(message(body, token: "another-token"))) == "c-1")
+    #expect(reported(try judge(message(WireCoding.encode(command(agentID: "agent-2"))))) == "c-1")
+    #expect(reported(try judge(message(body, type: "cancel", token: "another-token"))) == nil, "its id is not a command's")
+    #expect(reported(try judge(message(body, id: String(repeating: "x", count: 65), token: "another-token"))) == nil)
+    var odd = try message(body, token: "another-token")
+    odd.messageID = "two words"
+    #expect(reported(try judge(odd)) == nil)
+    odd.messageID = nil
+    #expect(reported(try judge(odd)) == nil)
+  }
+
+  @Test func aCancellationIsHeededUnderTheSameConditionsAsACommand() throws {
+    let cancellation = CommandCancellation(commandID: "c-1", agentID: "agent-1", requestedAt: now)
+    let body = try WireCoding.encode(cancellation)
+    #expect(try judge(message(body, id: "m-1", type: "cancel")) == .cancel(cancellation))
+    #expect(isDropped(try judge(message(body, id: "m-1", type: "cancel", token: "another-token"))))
+    #expect(isDropped(try judge(message(body, id: "m-1", type: "cancel", routingKey: "agent.c1.a1.6"))))
+    #expect(isDropped(try judge(message([0x7b], id: "m-1", type: "cancel"))))
+    let foreign = CommandCancellation(commandID: "c-1", agentID: "agent-2", requestedAt: now)
+    #expect(isDropped(try judge(message(WireCoding.encode(foreign), id: "m-1", type: "cancel"))))
   }
 
   @Test func signedNonsenseIsReportedUnderItsMessageId() throws {

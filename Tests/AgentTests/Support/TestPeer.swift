@@ -36,6 +36,8 @@ actor TestPeer {
   var credentialRefusal: HTTPResponse?
   var credentialLifetime = 3600
   var heartbeatInterval = 1
+  var configuration = AgentConfiguration()
+  var configurationVersion = 0
   /// How far the server's clock is ahead of this machine's.
   var clockAhead = Duration.zero
   /// Named instead of the real broker.
@@ -47,6 +49,8 @@ actor TestPeer {
   private(set) var heartbeats: [Received<Heartbeat>] = []
   private(set) var results: [Received<CommandResult>] = []
   private(set) var notices: [Received<SpotNotice>] = []
+  private(set) var progress: [Received<CommandProgress>] = []
+  private(set) var output: [Received<CommandOutput>] = []
   private(set) var credentialsGiven = 0
   private(set) var generation = 0
   private(set) var logicalAgentID = ""
@@ -128,6 +132,10 @@ actor TestPeer {
     for queue in [Topology.registerQueue, Topology.heartbeatsQueue, Topology.resultsQueue, Topology.noticesQueue] {
       consumers.append(try await channel.consume(queue))
     }
+    // As one who follows a command does.
+    let followed = try await channel.declareQueue("", durable: false, exclusive: true)
+    try await channel.bindQueue(followed.name, to: Topology.inboxExchange, routingKey: "output.\(clientID).*")
+    consumers.append(try await channel.consume(followed.name))
     await withTaskGroup(of: Void.self) { group in
       for consumer in consumers {
         group.addTask {
@@ -173,12 +181,18 @@ actor TestPeer {
         let body = try WireCoding.decode(Heartbeat.self, from: message.body)
         heartbeats.append(Received(body: body, message: message, routingKey: delivery.routingKey))
         if let heartbeatRefusal { try await refuse(message, heartbeatRefusal, signed: true) }
+      case .result where message.type == CommandProgress.type.rawValue:
+        let body = try WireCoding.decode(CommandProgress.self, from: message.body)
+        progress.append(Received(body: body, message: message, routingKey: delivery.routingKey))
       case .result:
         let body = try WireCoding.decode(CommandResult.self, from: message.body)
         results.append(Received(body: body, message: message, routingKey: delivery.routingKey))
       case .notice:
         let body = try WireCoding.decode(SpotNotice.self, from: message.body)
         notices.append(Received(body: body, message: message, routingKey: delivery.routingKey))
+      case .output:
+        let body = try WireCoding.decode(CommandOutput.self, from: message.body)
+        output.append(Received(body: body, message: message, routingKey: delivery.routingKey))
       default: break
       }
     } catch {
@@ -202,12 +216,13 @@ actor TestPeer {
       let previous = generation
       generation += 1
       let queue = address.queueName(generation: generation)
-      _ = try await channel.declareQueue(queue, arguments: ["x-expires": .int(Topology.agentQueueExpiryMilliseconds)])
+      _ = try await channel.declareQueue(
+        queue, arguments: ["x-expires": .int(Topology.agentQueueExpiryMilliseconds), "x-max-priority": .int(Topology.queuePriorities)])
       try await channel.bindQueue(queue, to: Topology.commandsExchange, routingKey: queue)
       if previous > 0 { try await channel.deleteQueue(address.queueName(generation: previous)) }
       let reply = RegistrationReply(
         agentID: agentID, clientID: clientID, logicalAgentID: address.logicalAgentID, queue: queue, generation: generation,
-        heartbeatIntervalSeconds: heartbeatInterval, config: AgentConfiguration(), serverTime: now)
+        heartbeatIntervalSeconds: heartbeatInterval, config: configuration, configVersion: configurationVersion, serverTime: now)
       try await send(reply, to: message)
     }
   }
@@ -240,15 +255,37 @@ actor TestPeer {
 
   /// Sends a command; returns when the broker has it in the agent's queue.
   func send(_ command: Command, token: String? = nil) async throws {
-    let message = try signed(command, routingKey: queue, messageID: command.id, token: token ?? self.token)
+    try await send(command, messageID: command.id, level: CommandPriority.level(of: command.priority), token: token)
+  }
+
+  /// Calls a command off.
+  func cancel(_ id: String, token: String? = nil) async throws {
+    try await send(
+      CommandCancellation(commandID: id, agentID: agentID, requestedAt: now), messageID: UUID().uuidString.lowercased(),
+      level: CommandPriority.cancellationLevel, token: token)
+  }
+
+  private func send<Body: FleetMessage>(_ body: Body, messageID: String, level: UInt8, token: String?) async throws {
+    var message = try signed(body, routingKey: queue, messageID: messageID, token: token ?? self.token)
+    message.priority = level
     guard let channel else { throw MessageError(field: "channel", problem: "is closed: the peer does not work") }
     try await channel.publish(Publication(message, to: Topology.commandsExchange, routingKey: queue, mandatory: true))
   }
 
-  func command(_ type: String, id: String = UUID().uuidString.lowercased(), expiresAt: Timestamp? = nil, agentID: String? = nil) -> Command
-  {
-    Command(id: id, agentID: agentID ?? self.agentID, commandType: type, createdAt: now, expiresAt: expiresAt)
+  func command(
+    _ type: String, id: String = UUID().uuidString.lowercased(), expiresAt: Timestamp? = nil, agentID: String? = nil,
+    parameters: JSONValue = .object([:]), priority: Int = CommandPriority.normal, timeoutSeconds: Int? = nil, streamsOutput: Bool = false
+  ) -> Command {
+    Command(
+      id: id, agentID: agentID ?? self.agentID, commandType: type, parameters: parameters, priority: priority, createdAt: now,
+      expiresAt: expiresAt, timeoutSeconds: timeoutSeconds, streamsOutput: streamsOutput)
   }
+
+  /// How far a command has come by the agent's word, in the order it came.
+  func stages(of id: String) -> [CommandProgress.Stage] { progress.map(\.body).filter { $0.commandID == id }.map(\.stage) }
+
+  /// The pieces of a command's output.
+  func pieces(of id: String) -> [CommandOutput] { output.map(\.body).filter { $0.commandID == id } }
 
   /// The results for a command, in the order they came.
   func results(for id: String) -> [CommandResult] { results.map(\.body).filter { $0.commandID == id } }
