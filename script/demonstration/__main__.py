@@ -13,6 +13,7 @@ from . import building
 from .children import Children, Interrupted, Interrupts
 from .evidence import Unanswered
 from .fleet import Fleet
+from .orders import Orders, prepare_commands
 from .outage import Outage
 from .screen import OutputGone, Screen
 from .show import AGENTS, Show, youngest
@@ -78,6 +79,7 @@ def start(fleet, screen):
     screen.say(fleet.start_services())
     screen.command("spotctl migrate")
     fleet.require_spotctl("migrate")
+    prepare_commands(fleet.state.commands)
     fleet.start_server()
     screen.say(f"the server is up at {fleet.server_url}: GET /health says that broker and database are well")
     screen.command("spotctl clients create 'Demo Company' --id demo")
@@ -132,6 +134,7 @@ def present(options, state, children, screen, fleet_made):
     show = start(fleet, screen)
     try:
         show.run()
+        Orders(show).run()
         Outage(show).run()
     except (Failure, Unanswered):
         show.summary()

@@ -14,10 +14,13 @@ from localservices.processes import Failure, birth, wait_until
 
 from .building import REPOSITORY
 from .evidence import Database, Log, Queues
+from .metadata import MetadataService
 
 # Shortened, so that one need not wait minutes; the programs' defaults are 30 s and 120 s.
 HEARTBEAT_INTERVAL = 1
 HEARTBEAT_TIMEOUT = 6
+# The agent on the (pretended) spot instance, and the one that takes over from it.
+SPOT_AGENT, SUCCESSOR = "demo-1", "demo-3"
 # The programs see these of our own environment and nothing else.
 INHERITED = ("PATH", "HOME", "TZ", "LANG", "LC_ALL", "LD_LIBRARY_PATH")
 
@@ -35,6 +38,7 @@ class Fleet:
         self.queues = None
         self.server = None
         self.agents = {}
+        self.metadata = None
         self._reservation = Reservation()
         self._port = None
 
@@ -106,6 +110,12 @@ class Fleet:
             f"spotctl {' '.join(arguments[:2])}", [self.programs / "spotctl", *arguments, "--json"], self.operator_environment(),
             cwd=self.state.folder, output=subprocess.PIPE, error=subprocess.PIPE)
 
+    def begin_following(self, *arguments):
+        """Starts it with its output in pipes, as a person or a script would read it."""
+        return self.children.start(
+            f"spotctl {' '.join(arguments[:2])}", [self.programs / "spotctl", *arguments], self.operator_environment(),
+            cwd=self.state.folder, output=subprocess.PIPE, error=subprocess.PIPE)
+
     def end_spotctl(self, child):
         """Waits for its end: exit code, objects, and what it said on standard error."""
         status, out, error = self.children.finish(child)
@@ -154,11 +164,19 @@ class Fleet:
         variables = self._environment(
             SPOT_OPTIMIZER_SERVER_URL=self.server_url, SPOT_OPTIMIZER_CLIENT_TOKEN=token, LOGICAL_AGENT_ID=name,
             SPOT_OPTIMIZER_STATE_DIR=str(folder),
-            # There is no instance here to be described; asking costs a second.
-            AWS_EC2_METADATA_DISABLED="true")
+            SPOT_OPTIMIZER_COMMANDS_DIR=str(self.state.commands), **self._place(name))
         agent = self._start(name, "spot-optimizer-agent", variables)
         self.agents[name] = agent
         return agent
+
+    def _place(self, name):
+        """Where an agent believes that it is: one on a spot instance, one that stands by for it, the others on no instance, where asking would cost a second."""
+        if name == SPOT_AGENT:
+            if self.metadata is None:
+                self.metadata = MetadataService(self._reservation.pick(), "i-0abc1234def567890")
+            return {"AWS_EC2_METADATA_SERVICE_ENDPOINT": self.metadata.url}
+        tags = {"SPOT_OPTIMIZER_TAGS": f"replica-of={SPOT_AGENT}"} if name == SUCCESSOR else {}
+        return {"AWS_EC2_METADATA_DISABLED": "true", **tags}
 
     def _start(self, name, program, variables):
         with open(self.state.logs / f"{name}.log", "ab") as output:
@@ -183,6 +201,8 @@ class Fleet:
         started = time.monotonic()
         self.children.stop_all()
         self.stop_services()
+        if self.metadata is not None:
+            self.metadata.close()
         self._reservation.release()
         self.state.forget()
         shutil.rmtree(self.state.services, ignore_errors=True)

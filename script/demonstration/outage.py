@@ -29,7 +29,7 @@ class Outage:
 
     def run(self):
         """Stop, wait, start, look."""
-        self.screen.heading(f"6. The server is away for {OUTAGE_SECONDS} seconds")
+        self.screen.heading(f"10. The server is away for {OUTAGE_SECONDS} seconds")
         with self.show.promise("buffered"):
             self.stop()
         # Whatever was seen: a demo that stays up needs its server.

@@ -24,6 +24,8 @@ class State:
         self.agents = self.folder / "agents"
         self.logs = self.folder / "logs"
         self.temporary = self.folder / "tmp"
+        self.commands = self.folder / "commands"
+        self.broken = self.folder / "broken"
         self._lock = None
 
     def take(self):
@@ -100,5 +102,5 @@ class State:
     def forget(self):
         """Removes what is of no use after the end, secrets first."""
         (self.folder / ENVIRONMENT).unlink(missing_ok=True)
-        for folder in (self.agents, self.temporary):
+        for folder in (self.agents, self.temporary, self.commands, self.broken):
             shutil.rmtree(folder, ignore_errors=True)

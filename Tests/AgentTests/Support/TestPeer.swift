@@ -193,7 +193,6 @@ actor TestPeer {
       case .output:
         let body = try WireCoding.decode(CommandOutput.self, from: message.body)
         output.append(Received(body: body, message: message, routingKey: delivery.routingKey))
-      default: break
       }
     } catch {
       problems.append("\(error)")
