@@ -15,10 +15,13 @@ public enum Signals {
   }
 
   /// Blocks SIGTERM and SIGINT for this thread and all it will start, and ignores SIGPIPE (a peer that went away is an error code, not a death).
+  ///
+  /// SIGCHLD gets its default back: whoever started us may have ignored it, which is inherited, and then nobody would learn how a child ended.
   public static func block() {
     var set = terminationSet()
     pthread_sigmask(SIG_BLOCK, &set, nil)
     signal(SIGPIPE, SIG_IGN)
+    signal(SIGCHLD, SIG_DFL)
   }
 
   /// Every SIGTERM and SIGINT from now on, by number. A second one while the first is being served is delivered too.

@@ -7,6 +7,8 @@ struct ChildProcess: ~Copyable {
   enum Exit: Sendable, Equatable {
     case exited(Int32)
     case signalled(Int32)
+    /// Somebody else was told.
+    case unknown
   }
 
   private static let busyAttempts = 10
@@ -83,7 +85,9 @@ struct ChildProcess: ~Copyable {
   mutating func wait() {
     guard exit == nil else { return }
     var status = Int32()
-    guard waitpid(id, &status, WNOHANG) == id else { return }
+    let waited = waitpid(id, &status, WNOHANG)
+    if waited < 0 && errno == ECHILD { exit = .unknown }
+    guard waited == id else { return }
     // WIFEXITED and its like are macros that Swift does not see (wait(2)).
     exit = status & 0x7f == 0 ? .exited(status >> 8 & 0xff) : .signalled(status & 0x7f)
   }

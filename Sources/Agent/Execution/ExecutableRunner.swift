@@ -33,7 +33,7 @@ struct ExecutableRunner: Sendable {
       case timedOut
       /// It was killed, or not begun, because the task was cancelled.
       case cancelled
-      /// It never ran: the problem and its remedy.
+      /// It never ran, or nobody knows how it went: the problem and its remedy.
       case failedToStart(String)
     }
 

@@ -97,6 +97,8 @@ struct ProcessRun {
       case (.cancelled, _): .cancelled
       case (nil, .signalled(let signal)): .signalled(signal)
       case (nil, .exited(let code)): .exited(code)
+      case (nil, .unknown):
+        .failedToStart("The program has ended, and the system does not tell how: something else in the agent's process has waited for it")
       case (nil, nil): preconditionFailure("a run ends after its program")
       }
     return ExecutableRunner.Outcome(end: end, standardOutput: output, standardError: error)

@@ -50,9 +50,6 @@ import Testing
     let environment = CommandEnvironment(home: settings.home, agentID: "a-1", logicalAgentID: "agent.1", clientID: "client-1")
     let fixture = try CommandsFixture()
     try fixture.add("script", "cat /proc/$$/environ /proc/$$/cmdline; cat")
-    // The agent's own process would hand its environment on if nobody prevented it.
-    setenv("SPOT_OPTIMIZER_TEST_SECRET", token, 1)
-    defer { unsetenv("SPOT_OPTIMIZER_TEST_SECRET") }
     let request = try ExecutableRunner.Request(command, file: fixture.folder.find("script"), environment: environment)
     let outcome = await ExecutableRunner(timings: .forTests).run(request)
     #expect(outcome.standardOutput.text.contains("SPOT_OPTIMIZER_COMMAND_ID=c-1"))
@@ -120,6 +117,16 @@ import Testing
   }
 
   // MARK: - How a program ends
+
+  @Test func anEndThatSomebodyElseWasToldIsNotWaitedForAgain() async throws {
+    // Takes the program's end away from the run, as a library with a handler of its own would.
+    let outcome = try await CommandsFixture().run("exit 0", onStart: { id in while waitpid(id, nil, 0) < 0 && errno == EINTR {} })
+    if case .failedToStart(let reason) = outcome.end {
+      #expect(reason.contains("the system does not tell how"))
+    } else {
+      Issue.record("\(outcome)")
+    }
+  }
 
   @Test func aSignalThatIsNotOursIsReported() async throws {
     #expect(try await CommandsFixture().run("kill -9 $$").end == .signalled(SIGKILL))
