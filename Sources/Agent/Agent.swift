@@ -100,9 +100,9 @@ public struct Agent: Sendable {
     let source = CredentialSource(
       settings: settings, timings: timings, logicalAgentID: logicalAgentID, store: store, clock: clock, log: log)
     let credentials = try await firstCredential(source, api, retry)
-    log.info("Agent \(logicalAgentID) has a broker credential for the client \(credentials.current.clientID)")
     let desk = try await openDesk(credentials.current.clientID, logicalAgentID, clock)
     self.desk.withLock { $0 = desk }
+    log.info("Agent \(logicalAgentID) has a broker credential for the client \(credentials.current.clientID)")
     return AgentContext(
       settings: settings, timings: timings, log: log, clock: clock, loop: loop, metadata: metadata ?? InstanceMetadata(),
       logicalAgentID: logicalAgentID, credentials: credentials, desk: desk, stop: stopRequest)

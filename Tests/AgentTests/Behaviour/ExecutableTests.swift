@@ -69,6 +69,12 @@ extension AgentBehaviour {
       return command
     }
 
+    private func hasShrunk(_ journal: String) async throws {
+      try await eventually("a command's entry has become a line in the list") {
+        try FileManager.default.contentsOfDirectory(atPath: journal).sorted() == ["done", "lock"]
+      }
+    }
+
     @Test func anExecutableIsRunAndReportedWithItsOutputAndExitCode() async throws {
       try await withServedAgent { peer, _, place, journal in
         try place.commands.add("work", #"cat; echo "$SPOT_OPTIMIZER_PARAM_NAME" >&2; exit 3"#)
@@ -79,18 +85,16 @@ extension AgentBehaviour {
         #expect(result.standardOutput == #"{"name":"ä"}"# + "\n" && result.standardError == "ä\n")
         #expect(result.standardOutputBytes == 14 && result.standardErrorBytes == 3 && result.output == nil)
         #expect(await peer.stages(of: command.id) == [.running])
-        try await eventually("its entry has shrunk to a line") {
-          try FileManager.default.contentsOfDirectory(atPath: journal).sorted() == ["done", "lock"]
-        }
+        try await hasShrunk(journal)
       }
     }
 
     @Test func aCommandThatComesTwiceDoesItsWorkOnceHoweverLateItComes() async throws {
-      try await withServedAgent { peer, log, place, _ in
-        try place.open()
+      try await withServedAgent { peer, log, place, journal in
         let command = await peer.command("note", expiresAt: peer.now.advanced(by: .seconds(5)))
         try await peer.send(command)
         #expect(try await result(of: command, from: peer).status == .succeeded)
+        try await hasShrunk(journal)
         try await peer.send(command)
         try await eventually("a second answer") { await peer.results(for: command.id).count == 2 }
         let second = try #require(await peer.results(for: command.id).last)
