@@ -72,7 +72,8 @@ actor AgentBenchmark: Benchmark {
   /// As the server declares it at a registration.
   private static func declare(_ address: AgentAddress, on channel: Channel) async throws {
     let queue = address.queueName(generation: 1)
-    _ = try await channel.declareQueue(queue, arguments: ["x-expires": .int(Topology.agentQueueExpiryMilliseconds)])
+    _ = try await channel.declareQueue(
+      queue, arguments: ["x-expires": .int(Topology.agentQueueExpiryMilliseconds), "x-max-priority": .int(Topology.queuePriorities)])
     try await channel.bindQueue(queue, to: Topology.commandsExchange, routingKey: queue)
   }
 

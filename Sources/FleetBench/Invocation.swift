@@ -1,3 +1,4 @@
+import FleetProtocol
 import ServiceRuntime
 
 /// What the command line asks for.
@@ -6,6 +7,7 @@ enum Invocation {
   case drain(DrainOptions)
   case commands(CommandOptions)
   case agents(AgentOptions)
+  case priorities(PriorityOptions)
 
   /// Reads the arguments after the program's name. Throws `ConfigurationError` that names the argument.
   init(_ arguments: [String]) throws(ConfigurationError) {
@@ -14,12 +16,14 @@ enum Invocation {
     case "drain": self = words.wantsHelp ? .print(Usage.drain) : .drain(try DrainOptions(&words))
     case "commands": self = words.wantsHelp ? .print(Usage.commands) : .commands(try CommandOptions(&words))
     case "agents": self = words.wantsHelp ? .print(Usage.agents) : .agents(try AgentOptions(&words))
+    case "priorities": self = words.wantsHelp ? .print(Usage.priorities) : .priorities(try PriorityOptions(&words))
     case "--help", "-h", "help": self = .print(Usage.program)
     case "--version": self = .print("fleet-bench \(programVersion)\n")
     case nil: throw ConfigurationError(name: "the command", problem: "is missing", remedy: "see fleet-bench --help")
     case .some(let word):
       throw ConfigurationError(
-        name: "the command", problem: "is '\(printable(word))', which is none of drain, commands, agents", remedy: "see fleet-bench --help")
+        name: "the command", problem: "is '\(printable(word))', which is none of drain, commands, agents, priorities",
+        remedy: "see fleet-bench --help")
     }
   }
 }
@@ -119,5 +123,23 @@ struct AgentOptions: Sendable {
       }
     }
     guard count > 0 else { throw ConfigurationError(name: "--count", problem: "is missing", remedy: "say how many agents: --count 1000") }
+  }
+}
+
+/// `fleet-bench priorities`.
+struct PriorityOptions: Sendable {
+  var queues = 2000
+  var messages = 20_000
+  var highest = Int(Topology.queuePriorities)
+
+  init(_ words: inout ArgumentWords) throws(ConfigurationError) {
+    while let word = words.next() {
+      switch word {
+      case "--queues": queues = try words.integer(word, in: 1...50_000)
+      case "--messages": messages = try words.integer(word, in: 1...1_000_000)
+      case "--highest": highest = try words.integer(word, in: 1...255)
+      default: throw ArgumentWords.unknown(word, "priorities")
+      }
+    }
   }
 }

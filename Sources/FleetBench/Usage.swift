@@ -1,3 +1,5 @@
+import FleetProtocol
+
 /// What `--help` prints.
 enum Usage {
   static let program = """
@@ -5,9 +7,10 @@ enum Usage {
 
     Drives simulated agents and measures. It makes a client of its own in the database and takes away what it made when it ends.
 
-      drain     how fast a real worker brings a backlog of signed heartbeats to committed rows
-      commands  how long a command takes to its agent, and its result to the database
-      agents    how fast agents connect, and what one costs the broker
+      drain       how fast a real worker brings a backlog of signed heartbeats to committed rows
+      commands    how long a command takes to its agent, and its result to the database
+      agents      how fast agents connect, and what one costs the broker
+      priorities  what the priorities of agents' queues cost the broker
 
       --version  print the version
       --help     print this; behind a command, what it takes
@@ -70,6 +73,23 @@ enum Usage {
 
     example:
       fleet-bench agents --count 1000 --hold 30
+
+    \(exitCodes)
+    """
+
+  static let priorities = """
+    usage: fleet-bench priorities [OPTION…]
+
+    Declares queues as the server declares those of agents, and the same without x-max-priority, and compares them: the broker's memory for an empty one (when
+    RABBITMQCTL is set), and how many persistent messages a second one takes and gives; the best of three rounds, each kind in turn.
+    Needs no server and no database.
+
+      --queues N    queues of each kind (default: 2000)
+      --messages N  messages of a round (default: 20000)
+      --highest N   x-max-priority (default: \(Topology.queuePriorities), that of agents' queues)
+
+    example:
+      fleet-bench priorities --queues 1000
 
     \(exitCodes)
     """

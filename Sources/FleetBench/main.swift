@@ -18,6 +18,7 @@ do {
   case .drain(let options): benchmark = DrainBenchmark(options, try BenchSettings(.process))
   case .commands(let options): benchmark = CommandBenchmark(options, try BenchSettings(.process))
   case .agents(let options): benchmark = AgentBenchmark(options, try BenchSettings(.process))
+  case .priorities(let options): benchmark = PriorityBenchmark(options, try BenchSettings(.process))
   }
 } catch {
   fail("\(error)")

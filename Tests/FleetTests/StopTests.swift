@@ -64,7 +64,7 @@ import Testing
       try await fleet.createClient()
       let crowd = try await Crowd(fleet, count: 3)
       try await crowd.declareQueues()
-      let commands = 1800
+      let commands = 6000
       try await crowd.insertCommands(commands)
       try await first.program.waitForLine(containing: "is in the queue of agent")
       let (status, took) = try await first.program.stopInGoodOrder()

@@ -42,8 +42,7 @@ extension CommandStore {
     for (index, report) in reports.enumerated() {
       guard case .result(let result) = report.report, let output = result.output else { continue }
       do throws(MessageError) {
-        outputs[index] = .text(
-          String(decoding: try WireCoding.encodeJSON(output, limit: MessageLimits.resultBodyBytes), as: UTF8.self))
+        outputs[index] = .text(String(decoding: try WireCoding.encodeJSON(output), as: UTF8.self))
       } catch {
         // Longer when it is written our way (`1e9` becomes ten digits) than a message may be.
         outcomes[index] = .unusable("\(error)")
