@@ -23,6 +23,7 @@ struct Workplace: Sendable {
   var reactions: ReactionCommands {
     ReactionCommands(store: ReactionStore(pool), events: FleetEventStore(pool), clients: clients, terminal: terminal)
   }
+  var watch: WatchCommand { WatchCommand(store: FleetWatchStore(pool), environment: environment, terminal: terminal) }
 
   /// `spotctl migrate`.
   func migrate() async throws {

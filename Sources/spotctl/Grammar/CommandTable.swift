@@ -8,6 +8,7 @@ extension CommandSpec {
     + rollouts
     + events
     + reactions
+    + watch
     + installation
 
   /// `AGENT`, or `--target` in its place.
