@@ -23,22 +23,24 @@ extension AgentStore {
       locking.append(sql: " FROM agents a WHERE a.agent_key IN (")
       locking.append(list: keys.map { .int($0) })
       locking.append(sql: ") ORDER BY a.agent_key FOR UPDATE")
-      let states = try Listing(try await connection.queryText(locking), of: "agents", ConfigurationState.init)
+      var contents = ConfigurationContents()
+      let rows = try await connection.queryText(locking)
+      let states = try Listing(rows, of: "agents") { try ConfigurationState($0, &contents) }
       var outcome = ConfigurationOutcome(problems: states.problems)
       var drafts: [CommandDraft] = []
       var updates: [ConfigurationUpdate: [Int64]] = [:]
+      var changed: [String: ConfigurationContent] = [:]
       for state in states.rows {
-        let overrides = changes.applied(to: state.overrides)
-        guard overrides != state.overrides else { continue }
-        let bytes = try WireCoding.encodeJSON(overrides)
-        let effective = try WireCoding.decode(AgentConfiguration.self, from: bytes)
-        let isOther = effective != state.effective
+        let content = try changed[state.content.text] ?? state.content.applying(changes)
+        changed[state.content.text] = content
+        guard content.overrides != state.content.overrides else { continue }
+        let isOther = content.effective != state.content.effective
         let version = isOther ? state.nextVersion : state.version
-        updates[ConfigurationUpdate(config: String(decoding: bytes, as: UTF8.self), version: version), default: []].append(state.key)
+        updates[ConfigurationUpdate(config: content.text, version: version), default: []].append(state.key)
         guard isOther else { continue }
         outcome.changed.append(state.id)
         guard state.isReachable else { continue }
-        drafts.append(try state.command(effective, version: version))
+        drafts.append(state.command(content, version: version))
         outcome.told.append(state.id)
       }
       for (update, keys) in updates { try await update.write(keys, on: connection) }
@@ -63,11 +65,13 @@ extension AgentStore {
       locking.append(sql: " FROM agents a WHERE a.agent_key IN (")
       locking.append(list: candidates.map { .int($0) })
       locking.append(sql: ") ORDER BY a.agent_key FOR UPDATE SKIP LOCKED")
-      let states = try Listing(try await connection.queryText(locking), of: "agents", ConfigurationState.init)
+      var contents = ConfigurationContents()
+      let rows = try await connection.queryText(locking)
+      let states = try Listing(rows, of: "agents") { try ConfigurationState($0, &contents) }
       // A statement of its own, which sees what another server wrote before it gave these rows free.
       let told = try await Self.remindedAgents(states.rows, pause, on: connection)
-      let drafts = try states.rows.filter { $0.isReachable && $0.isOutdated && !told.contains($0.key) }.map { state in
-        try state.command(state.effective, version: state.version)
+      let drafts = states.rows.filter { $0.isReachable && $0.isOutdated && !told.contains($0.key) }.map { state in
+        state.command(state.content, version: state.version)
       }
       try await CommandStore.insert(drafts, on: connection)
       return ConfigurationOutcome(told: drafts.map(\.agentID), problems: states.problems)
@@ -114,7 +118,7 @@ private struct ConfigurationUpdate: Hashable {
 
   func write(_ keys: [Int64], on connection: Connection) async throws {
     var sql: SQLText = "UPDATE agents SET config = "
-    sql.append(config == "{}" ? .null : .text(config))
+    sql.append(config.isEmpty ? .null : .text(config))
     sql.append(sql: ", config_version = ")
     sql.append(.int(Int64(version)))
     sql.append(sql: " WHERE agent_key IN (")

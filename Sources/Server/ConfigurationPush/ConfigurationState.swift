@@ -11,24 +11,21 @@ struct ConfigurationState: Sendable {
   let clientID: String
   /// Whether a command reaches it now. One that its configuration has switched off can be switched on again, so `disabled` counts.
   let isReachable: Bool
-  /// What differs from the defaults, as it was written.
-  let overrides: [String: JSONValue]
-  /// What holds.
-  let effective: AgentConfiguration
+  /// What its row says.
+  let content: ConfigurationContent
   /// Counted up by every change.
   let version: Int
   /// The version that the agent says it works by.
   let appliedVersion: Int?
 
-  init(_ row: Row) throws {
+  init(_ row: Row, _ contents: inout ConfigurationContents) throws {
     let id = try row.string("id")
     self.id = id
     key = Int64(try row.int("agent_key"))
     clientID = try row.string("client_id")
     let status = try row.string("status")
     isReachable = try row.optionalString("queue") != nil && ![AgentStatus.offline.rawValue, AgentStatus.deleted.rawValue].contains(status)
-    overrides = try row.json([String: JSONValue].self, "config", table: "agents", id: id) ?? [:]
-    effective = try Agent.configuration(row, id: id)
+    content = try contents.read(row, id: id)
     version = try row.int("config_version")
     appliedVersion = try row.optionalInt("applied_config_version")
   }
@@ -40,10 +37,9 @@ struct ConfigurationState: Sendable {
   var isOutdated: Bool { version > appliedVersion ?? 0 }
 
   /// The command that tells an agent a configuration.
-  func command(_ configuration: AgentConfiguration, version: Int) throws -> CommandDraft {
+  func command(_ content: ConfigurationContent, version: Int) -> CommandDraft {
     var draft = CommandDraft(agentID: id, clientID: clientID, commandType: Self.commandType)
-    let config = try WireCoding.decodeJSON(JSONValue.self, from: try WireCoding.encode(configuration))
-    draft.parameters = .object(["version": .int(Int64(version)), "config": config])
+    draft.parameters = .object(["version": .int(Int64(version)), "config": content.json])
     draft.priority = Self.priority
     draft.deliverWithin = Self.deliverWithin
     draft.source = Self.source
