@@ -55,8 +55,11 @@ struct BenchFleet: Sendable {
     do {
       try await pool.withConnection { connection in
         for table in [
-          "commands WHERE agent_id IN (SELECT id FROM agents WHERE client_id = ?)", "agents WHERE client_id = ?",
-          "system_events WHERE client_id = ?", "clients WHERE id = ?",
+          "commands WHERE agent_id IN (SELECT id FROM agents WHERE client_id = ?)",
+          "agent_notices WHERE agent_key IN (SELECT agent_key FROM agents WHERE client_id = ?)", "agents WHERE client_id = ?",
+          "system_events WHERE client_id = ?", "fleet_events WHERE client_id = ?",
+          "reaction_runs WHERE reaction_id IN (SELECT id FROM reactions WHERE client_id = ?)", "reactions WHERE client_id = ?",
+          "clients WHERE id = ?",
         ] {
           try await connection.execute("DELETE FROM \(table)", [.text(clientID)])
         }

@@ -6,6 +6,7 @@ enum Invocation {
   case print(String)
   case drain(DrainOptions)
   case commands(CommandOptions)
+  case notices(NoticeOptions)
   case agents(AgentOptions)
   case priorities(PriorityOptions)
 
@@ -15,6 +16,7 @@ enum Invocation {
     switch arguments.first {
     case "drain": self = words.wantsHelp ? .print(Usage.drain) : .drain(try DrainOptions(&words))
     case "commands": self = words.wantsHelp ? .print(Usage.commands) : .commands(try CommandOptions(&words))
+    case "notices": self = words.wantsHelp ? .print(Usage.notices) : .notices(try NoticeOptions(&words))
     case "agents": self = words.wantsHelp ? .print(Usage.agents) : .agents(try AgentOptions(&words))
     case "priorities": self = words.wantsHelp ? .print(Usage.priorities) : .priorities(try PriorityOptions(&words))
     case "--help", "-h", "help": self = .print(Usage.program)
@@ -22,7 +24,7 @@ enum Invocation {
     case nil: throw ConfigurationError(name: "the command", problem: "is missing", remedy: "see fleet-bench --help")
     case .some(let word):
       throw ConfigurationError(
-        name: "the command", problem: "is '\(printable(word))', which is none of drain, commands, agents, priorities",
+        name: "the command", problem: "is '\(printable(word))', which is none of drain, commands, notices, agents, priorities",
         remedy: "see fleet-bench --help")
     }
   }
@@ -105,6 +107,20 @@ struct CommandOptions: Sendable {
     guard count >= agents else {
       throw ConfigurationError(
         name: "--count", problem: "is \(count), fewer than the \(agents) agents", remedy: "give at least one for each agent")
+    }
+  }
+}
+
+/// `fleet-bench notices`.
+struct NoticeOptions: Sendable {
+  var count = 1000
+
+  init(_ words: inout ArgumentWords) throws(ConfigurationError) {
+    while let word = words.next() {
+      switch word {
+      case "--count": count = try words.integer(word, in: 1...1_000_000)
+      default: throw ArgumentWords.unknown(word, "notices")
+      }
     }
   }
 }

@@ -89,13 +89,15 @@ struct SimulatedAgent: Sendable {
         let result = CommandResult(
           commandID: command.id, agentID: registration.agentID, status: .succeeded, output: ["pong": true], startedAt: now, finishedAt: now,
           sentAt: now)
-        _ = try await publish(result, .result, key)
+        try await publish(result, .result, key)
         try await channel.acknowledge(delivery.deliveryTag)
       }
     }
   }
 
-  private func publish<Body: FleetMessage>(_ body: Body, _ kind: MessageKind, _ key: SigningKey) async throws -> String {
+  /// Sends a message as an agent does, signed, and returns its id when the broker has it.
+  @discardableResult
+  func publish<Body: FleetMessage>(_ body: Body, _ kind: MessageKind, _ key: SigningKey) async throws -> String {
     let routingKey = address.routingKey(kind)
     var message = Message(
       body: try WireCoding.encode(body), contentType: "application/json", type: Body.type.rawValue, messageID: randomUUID())

@@ -9,6 +9,7 @@ enum Usage {
 
       drain       how fast a real worker brings a backlog of signed heartbeats to committed rows
       commands    how long a command takes to its agent, and its result to the database
+      notices     how long it takes from a spot notice to the command of a reaction at another agent
       agents      how fast agents connect, and what one costs the broker
       priorities  what the priorities of agents' queues cost the broker
 
@@ -58,6 +59,21 @@ enum Usage {
 
     example:
       spot-optimizer-server & fleet-bench commands --count 200
+
+    \(exitCodes)
+    """
+
+  static let notices = """
+    usage: fleet-bench notices [OPTION…]
+
+    Lets two simulated agents register at a running server and adds a reaction: when one of them has a spot notice, the other runs a command. Then
+    publishes one notice after the other, each as soon as the one before has done its work. Measured from before the publishing of the notice until the
+    other agent's handler has the command, its signature verified.
+
+      --count N     notices (default: 1000)
+
+    example:
+      spot-optimizer-server & fleet-bench notices
 
     \(exitCodes)
     """

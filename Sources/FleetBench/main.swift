@@ -17,6 +17,7 @@ do {
     exit(ExitCode.done)
   case .drain(let options): benchmark = DrainBenchmark(options, try BenchSettings(.process))
   case .commands(let options): benchmark = CommandBenchmark(options, try BenchSettings(.process))
+  case .notices(let options): benchmark = NoticeBenchmark(options, try BenchSettings(.process))
   case .agents(let options): benchmark = AgentBenchmark(options, try BenchSettings(.process))
   case .priorities(let options): benchmark = PriorityBenchmark(options, try BenchSettings(.process))
   }
