@@ -2,14 +2,14 @@ import FleetProtocol
 import ServiceRuntime
 
 extension TargetExpression {
-  /// Bytes of a text: room for two thousand ids.
-  public static let longestText = 128 * 1024
+  /// Bytes of a text: what a column of type TEXT holds, for rollouts and reactions keep it as it was written.
+  public static let longestText = 65_535
   /// Brackets and `not` inside each other.
   public static let deepest = 32
   /// Comparisons in one expression.
   public static let mostConditions = 100
-  /// Values in one expression.
-  public static let mostValues = 2000
+  /// Values in one expression: as many ids as a text has room for.
+  public static let mostValues = 1600
   /// Bytes of a value: those of a tag's.
   public static let longestValue = MessageLimits.tagValueBytes
 
