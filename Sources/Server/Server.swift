@@ -6,8 +6,8 @@ import ServiceRuntime
 
 /// One server process: what its role says, wired together and run.
 ///
-///     agents → broker → Worker (Inbox: registrations, heartbeats, results) → Store
-///     Store → Dispatcher → Publisher → broker → agents
+///     agents → broker → Worker (Inbox: registrations, heartbeats, results, notices) → Store
+///     Store → WorkerRole (Dispatcher, CancelDispatcher, RolloutCoordinator, EventRelay, …) → Publisher → broker → agents, subscribers
 ///     agents → Front (health, credentials) → Store
 public struct Server: Sendable {
   private let configuration: ServerConfiguration
@@ -44,8 +44,6 @@ public struct Server: Sendable {
   private func run(_ pool: Pool, _ consuming: EventLoop, _ publishing: EventLoop, _ stop: StopRequest) async throws {
     let clock = FleetClock(pool, logger: logger)
     let publisher = Publisher(configuration.broker.connection(named: "spot-optimizer-server publish"), on: publishing, logger: logger)
-    // Apart, so that a slow subscriber, for whom the broker slows its publisher down, never slows a command down.
-    let eventPublisher = Publisher(configuration.broker.connection(named: "spot-optimizer-server events"), on: publishing, logger: logger)
     let authFailures = AuthFailureRecorder(SystemEventStore(pool), logger: logger)
     let front = try configuration.role.runsFront ? makeFront(pool, clock, authFailures, publisher) : nil
     try await withThrowingTaskGroup(of: Void.self) { group in
@@ -56,39 +54,10 @@ public struct Server: Sendable {
         try await withThrowingTaskGroup(of: Void.self) { group in
           group.addTask { try await clock.run() }
           if configuration.role.runsWorker {
-            let signals = WorkSignals()
-            let accounts = AccountCache(ClientStore(pool))
-            let context = InboxContext(
-              accounts: accounts, authFailures: authFailures, publisher: publisher, clock: clock, signals: signals, logger: logger)
-            let worker = makeWorker(pool, consuming, context)
-            let commands = CommandStore(pool)
-            let dispatcher = Dispatcher(
-              store: commands, accounts: accounts, publisher: publisher, signals: signals, clock: clock, logger: logger)
-            let canceller = CancelDispatcher(
-              store: commands, accounts: accounts, publisher: publisher, signals: signals, clock: clock, logger: logger)
-            let sweep = CommandSweep(store: commands, signals: signals, logger: logger)
-            let rollouts = RolloutCoordinator(store: RolloutStore(pool), commands: commands, signals: signals, logger: logger)
-            group.addTask { try await worker.run() }
-            let agents = AgentStore(pool, heartbeatTimeout: configuration.heartbeatTimeout)
-            let configurationWatch = ConfigurationWatch(
-              store: agents, leaderLock: LeaderLock(configuration.database.configuration, name: ConfigurationWatch.lockName),
-              signals: signals, logger: logger)
-            let relay = EventRelay(pool, publisher: eventPublisher, wakeup: signals.events, logger: logger)
-            group.addTask { try await eventPublisher.run() }
-            // Together: the first of all that returns ends the process, and each of these has a batch to finish.
-            group.addTask {
-              try await withThrowingTaskGroup(of: Void.self) { group in
-                group.addTask { try await dispatcher.run(until: stop) }
-                group.addTask { try await relay.run(until: stop) }
-                try await group.waitForAll()
-              }
-            }
-            group.addTask { try await canceller.run() }
-            group.addTask { try await sweep.run() }
-            group.addTask { try await rollouts.run() }
-            group.addTask { try await configurationWatch.run() }
-            group.addTask { try await TagRetention(store: agents, logger: logger).run() }
-            group.addTask { try await EventRetention(pool, logger: logger).run() }
+            let work = WorkerRole(
+              configuration: configuration, pool: pool, consuming: consuming, publishing: publishing, clock: clock,
+              authFailures: authFailures, publisher: publisher, logger: logger)
+            group.addTask { try await work.run(until: stop) }
           }
           defer { group.cancelAll() }
           try await group.next()
@@ -113,28 +82,6 @@ public struct Server: Sendable {
       return applied
     }
     for version in applied { logger.info("Database schema is at version \(version)") }
-  }
-
-  private func makeWorker(_ pool: Pool, _ loop: EventLoop, _ context: InboxContext) -> Worker {
-    var connection = configuration.broker.connection(named: "spot-optimizer-server consume")
-    // Each of the registrations under way may need a channel of its own (`AgentQueues`).
-    connection.maximumChannels = 64
-    // A reply-to written out and a delivery count are some hundred bytes.
-    connection.inboundFrameAllowance = 16_384
-    var agents = AgentStore(pool, heartbeatTimeout: configuration.heartbeatTimeout)
-    agents.announcer = Announcer(signals: context.signals, logger: logger)
-    let directory = AgentDirectory(agents)
-    return Worker(
-      configuration: connection, loop: loop,
-      registrations: RegistrationDesk(
-        store: agents, directory: directory, heartbeatInterval: configuration.heartbeatInterval, context: context),
-      heartbeats: HeartbeatDesk(store: agents, directory: directory, context: context),
-      results: ResultDesk(store: CommandStore(pool), events: SystemEventStore(pool), context: context),
-      notices: NoticeDesk(store: agents, context: context),
-      presence: PresenceWatch(
-        store: agents, leaderLock: LeaderLock(configuration.database.configuration, name: PresenceWatch.lockName),
-        timeout: configuration.heartbeatTimeout, logger: logger),
-      signals: context.signals, logger: logger)
   }
 }
 

@@ -130,8 +130,13 @@ struct Bench: Sendable {
 
   // MARK: What is where
 
-  /// Waits until nothing is ready in a queue and nothing unacknowledged: the last is seen by stopping the servers, which gives back what they hold.
+  /// Waits until nothing is ready in a queue and nothing unacknowledged, and sees it once more by stopping the servers, which gives back what they hold.
   func expectEmptyAfterStop(_ queues: [String] = [Topology.heartbeatsQueue, Topology.registerQueue, Topology.resultsQueue]) async throws {
+    try await eventually("everything is acknowledged", timeout: .seconds(60)) {
+      // Over AMQP a queue tells only of what is ready.
+      let lines = try await services.rabbitmqctl("list_queues", "-p", virtualHost, "name", "messages").split(separator: "\n")
+      return queues.allSatisfy { queue in lines.contains("\(queue)\t0") }
+    }
     stopServers()
     for queue in queues {
       try await eventually("\(queue) has no consumer") { try await peer.status(queue).consumerCount == 0 }

@@ -100,10 +100,12 @@ import Testing
         try await bench.database.sql("SELECT 1 FROM system_events WHERE event_type = 'command_refused'").count == 2
       }
       #expect(try await row(id, bench).error?.contains("signature does not match") == true)
-      for number in 0..<20 { try await bench.peer.publish([try bench.progress("flood-\(number)", of: agent, .refused, reason: "no")]) }
+      try await bench.peer.publish(try (0..<20).map { try bench.progress("flood-\($0)", of: agent, .refused, reason: "no") })
       try await bench.peer.publish([try bench.progress(id, of: agent, .delivered)])
       try await eventually { try await row(id, bench).status == .delivered }
-      #expect(try await bench.database.sql("SELECT 1 FROM system_events WHERE event_type = 'command_refused'").count == 5, "a flood is cut")
+      let told = try await bench.database.sql("SELECT 1 FROM system_events WHERE event_type = 'command_refused'").count
+      // Five a minute, of which two are told already, unless this test took that long.
+      #expect((5...7).contains(told), "a flood is cut")
       try await bench.expectEmptyAfterStop()
       #expect(try await bench.peer.status(Topology.deadLettersQueue).messageCount == 0)
     }
