@@ -13,7 +13,12 @@ struct Tool {
     do {
       switch try Parser().parse(words) {
       case .help(let path): writeFully(Help().text(path), to: STDOUT_FILENO)
-      case .run(let invocation): try await Interruption.watch { try await run(invocation) }
+      case .run(let invocation):
+        do {
+          try await Interruption.watch { try await run(invocation) }
+        } catch let interrupted as Interrupted {
+          guard Self.isEndless(invocation) else { throw interrupted }
+        }
       }
       return ExitCode.done.rawValue
     } catch let end as CommandsOwnEnd {
@@ -24,6 +29,12 @@ struct Tool {
       let failure = Self.explain(error)
       writeFully("spotctl: \(failure)\n", to: STDERR_FILENO)
       return failure.code.rawValue
+    }
+  }
+
+  private static func isEndless(_ invocation: Invocation) -> Bool {
+    CommandSpec.all.contains { spec in
+      spec.path == invocation.path && spec.endlessWith.map { invocation.switches.contains($0) } ?? false
     }
   }
 

@@ -59,10 +59,11 @@ import Testing
         let agents = [try await bench.register("a1"), try await bench.register("a2"), try await bench.register("a3")]
         let notices = try (0..<40).flatMap { _ in try agents.map { try bench.notice($0, at: FleetDatabase.noticeTime) } }
         try await bench.peer.publish(notices.shuffled())
-        try await eventually("all notices are acknowledged") { try await bench.peer.status(Topology.noticesQueue).messageCount == 0 }
-        try await eventually("three were told") { try await bench.database.events(.agentInterruption).count == 3 }
+        try await eventually("all notices were worked off", timeout: .seconds(60)) {
+          bench.log.count("came before and changes nothing") + bench.log.count("WARNING - Spot interruption") >= notices.count
+        }
         try await bench.waitUntilPublished()
-        try await bench.expectEmptyAfterStop([Topology.noticesQueue])
+        bench.stopServers()
         try await group.waitForAll()
         #expect(try await bench.database.events(.agentInterruption).count == 3)
         let deliveries = try await bench.peer.drain("subscriber")
@@ -84,7 +85,6 @@ import Testing
       #expect(try await bench.peer.notice(for: unknown.message).status == 404)
       #expect(try await bench.peer.notice(for: rubbish).status == 400)
       #expect(try await bench.deadLetters(1).count == 1)
-      try await bench.expectEmptyAfterStop([Topology.noticesQueue])
     }
   }
 }

@@ -1,5 +1,4 @@
 import FleetProtocol
-import Glibc
 import Server
 import ServiceRuntime
 
@@ -53,8 +52,6 @@ struct EventCommands {
   }
 
   private func follow(_ filter: FleetEventStore.Filter) async throws {
-    // There is nothing to be put in order: the broker takes away what was this connection's.
-    for number in [SIGINT, SIGTERM] { signal(number) { _ in _exit(ExitCode.done.rawValue) } }
     let follower = EventFollower(
       store: store, filter: filter, configuration: try BrokerSettings(environment).connection(named: "spotctl events"), terminal: terminal)
     try await follower.run()

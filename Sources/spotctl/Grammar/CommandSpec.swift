@@ -37,6 +37,8 @@ struct CommandSpec: Sendable {
   let summary: String
   var arguments: [Argument] = []
   var options: [Option] = []
+  /// The switch with which it goes on until somebody ends it: then Ctrl-C and SIGTERM are its good end.
+  var endlessWith: String?
   /// Whole command lines.
   let examples: [String]
   /// What it does.

@@ -13,6 +13,7 @@ extension CommandSpec {
         Option(name: "--limit", value: "N", help: "The newest N, 1 to 10000 (default 100)."),
         Option(name: "--json", help: "Print a JSON array of objects with the database's column names; with --follow one object a line."),
       ],
+      endlessWith: "--follow",
       examples: [
         "spotctl events --since 1h --filter 'agent.*'", "spotctl events --follow --filter 'command.failed' --client test",
         "spotctl events --follow --json | jq -r .subject",
