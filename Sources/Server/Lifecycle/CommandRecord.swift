@@ -56,6 +56,8 @@ struct CommandRecord: Sendable {
       let isAgain = lifecycle.status == .running && startedAt.map { clamped(progress.at) > $0 } ?? false
       guard let transition = lifecycle.transition(by: isAgain ? .restarted : .running) else { return .duplicate }
       startedAt = clamped(progress.at)
+      // What is started at once is not reported before: it was in the journal by then.
+      deliveredAt = deliveredAt ?? startedAt
       runUntil = Self.end(of: progress, timeoutSeconds: row.timeoutSeconds, heardAt: now)
       advance(transition, queuedAtLatest: progress.at)
     case .refused:
