@@ -254,15 +254,10 @@ struct FleetFailure: Error, CustomStringConvertible {
 ///
 /// - Parameter services: the pair to use; the one that all tests share unless the test stops or changes its servers.
 func withFleet(on services: LocalServices? = nil, _ body: (Fleet) async throws -> Void) async throws {
-  await Places.shared.enter()
-  do {
-    try await withFleetInPlace(on: services, body)
-    await Places.shared.leave()
-  } catch {
-    await Places.shared.leave()
-    throw error
-  }
+  try await places.take { try await withFleetInPlace(on: services, body) }
 }
+
+private let places = Places(4)
 
 private func withFleetInPlace(on services: LocalServices?, _ body: (Fleet) async throws -> Void) async throws {
   let shared: LocalServices
@@ -276,27 +271,6 @@ private func withFleetInPlace(on services: LocalServices?, _ body: (Fleet) async
     throw failure
   }
   try await fleet.end()
-}
-
-/// How many fleets run at once: tests run side by side, and a machine of two cores that starts forty processes at once keeps no time limit.
-private actor Places {
-  static let shared = Places(free: 4)
-  private var free: Int
-  private var waiting: [CheckedContinuation<Void, Never>] = []
-
-  init(free: Int) { self.free = free }
-
-  func enter() async {
-    if free > 0 {
-      free -= 1
-    } else {
-      await withCheckedContinuation { waiting.append($0) }
-    }
-  }
-
-  func leave() {
-    if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
-  }
 }
 
 extension Program {

@@ -19,6 +19,15 @@ struct FleetDatabase: Sendable {
   static func with<Result>(
     _ services: LocalServices? = nil, isolation: isolated (any Actor)? = #isolation, _ body: (FleetDatabase) async throws -> Result
   ) async throws -> Result {
+    try await places.take { try await inPlace(services, body) }
+  }
+
+  /// A database, and mostly a server on it, for so many tests at once.
+  private static let places = Places(6)
+
+  private static func inPlace<Result>(
+    _ services: LocalServices?, isolation: isolated (any Actor)? = #isolation, _ body: (FleetDatabase) async throws -> Result
+  ) async throws -> Result {
     let services = if let services { services } else { try await LocalServices.shared() }
     let login = try await services.createDatabase()
     let pool = Pool(configuration: configuration(login), size: 6)
