@@ -23,6 +23,13 @@ import Testing
     #expect(rows(section).map(\.name).sorted() == EventType.allCases.map(\.rawValue).sorted())
   }
 
+  @Test func thePageForAuthorsOfOtherProgramsHasTheSameTypes() throws {
+    let page = try String(contentsOfFile: "\(LocalServices.repository)/broker/asyncapi.yaml", encoding: .utf8)
+    let words = try #require(page.firstMatch(of: /"cloudEvents:type":\n\s+enum:\n((?:\s+- [a-z_.]+\n)+)/)?.1)
+    let types = words.split(separator: "\n").map { $0.drop { $0 == " " || $0 == "-" } }
+    #expect(types.map(String.init).sorted() == EventType.allCases.map(\.rawValue).sorted())
+  }
+
   @Test func everyEventInTheSourcesIsOneOfTheTypes() throws {
     let root = "\(LocalServices.repository)/Sources"
     let known = Set(EventType.allCases.map(\.rawValue))
