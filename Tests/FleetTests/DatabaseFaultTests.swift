@@ -1,5 +1,6 @@
 import Foundation
 import MySQL
+import Server
 import TestSupport
 import Testing
 
@@ -13,7 +14,9 @@ import Testing
       let server = try await fleet.run("spot-optimizer-server", [], fleet.serverEnvironment())
       #expect(try await server.waitForExit() == .exited(1))
       let line = try #require(server.lines.first { $0.contains("ERROR - ") })
-      #expect(line.contains("version 99") && line.contains("up to 1 only") && line.contains("start the newer program"), "\(line)")
+      #expect(
+        line.contains("version 99") && line.contains("up to \(Schema.migrations.last?.version ?? 0) only")
+          && line.contains("start the newer program"), "\(line)")
     }
   }
 

@@ -36,7 +36,9 @@ import TestSupport
       "ERROR - HTTP error 401: POST http://127.0.0.1:", "ERROR - Response: {\"error\": \"Invalid client token\"}",
       "ERROR - HTTP error 403: POST http://127.0.0.1:", "ERROR - Response: {\"error\": \"Client account is not active\"}",
       "demo-3 answered ", "✓ three agents registered", "✓ heartbeats became rows", "✓ pings were answered", "✓ an agent killed: offline",
-      "✓ started again: online", "✓ server stopped: the broker buffers", "✓ server back: everything drained",
+      "✓ started again: online", "✓ commands that are followed", "✓ a running command was called off", "✓ a rollout stopped by itself",
+      "✓ and went on to its end", "✓ a spot notice: another agent switched", "✓ server stopped: the broker buffers",
+      "✓ server back: everything drained",
       "✓ the command written meanwhile: answered", "✓ nobody was taken for offline",
     ] {
       #expect(demo.output.contains(line), "no '\(line)' in\n\(demo.output)")
