@@ -15,6 +15,7 @@ import argparse
 import collections
 import json
 import os
+import re
 import signal
 import sys
 import time
@@ -23,7 +24,7 @@ try:
     import pika
     import pika.exceptions
 except ModuleNotFoundError:
-    sys.exit("subscribe-events: pika is not there; install it with: apt-get install python3-pika")
+    pika = None  # So that --help works all the same.
 
 EXCHANGE = "fleet.events"
 PREFIX = "cloudEvents:"
@@ -94,21 +95,35 @@ def consume(parameters, arguments, duplicates):
     channel.start_consuming()
 
 
+def pattern(text):
+    """A pattern of types; one that can match nothing is refused, for it would wait for ever in silence."""
+    if not re.fullmatch(r"([a-z_]+|\*|#)(\.([a-z_]+|\*|#))*", text):
+        raise argparse.ArgumentTypeError(f"{text!r} is no pattern: words of a-z and _, * or #, with dots between them, such as agent.*")
+    return text
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--filter", default="#", help="types as the topic exchange takes them: agent.*, *.failed, # (default: #)")
+    parser.add_argument("--filter", default="#", type=pattern, help="types as the topic exchange takes them: agent.*, *.failed, # (default: #)")
     parser.add_argument("--queue", help="the name of a durable queue of your own (default: one that goes with the connection)")
     arguments = parser.parse_args()
     url = os.environ.get("AMQP_URL")
     if not url:
         parser.error("AMQP_URL is not set; set it to amqp://user:password@host:5672/spot-optimizer")
+    if pika is None:
+        sys.exit(f"subscribe-events: {sys.executable} has no pika; run it with Debian's own, /usr/bin/python3, after: apt-get install python3-pika")
+    try:
+        parameters = pika.URLParameters(url)
+    except (ValueError, IndexError, KeyError):
+        # Not shown: there is a password in it.
+        parser.error("AMQP_URL is no URL that can be used; set it to amqp://user:password@host:5672/spot-optimizer")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(0))
     duplicates = Duplicates(REMEMBERED)
     delay = 1
     while True:
         began = time.monotonic()
         try:
-            consume(pika.URLParameters(url), arguments, duplicates)
+            consume(parameters, arguments, duplicates)
         except KeyboardInterrupt:
             return
         except (pika.exceptions.ChannelClosedByBroker, pika.exceptions.ProbableAuthenticationError) as error:
