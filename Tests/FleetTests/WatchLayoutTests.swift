@@ -40,7 +40,7 @@ import Testing
     #expect(lines[0].hasPrefix("Spot Optimizer  ") && lines[0].hasSuffix("every 1s, Ctrl-C ends") && lines[0].count == 80)
     #expect(lines[2] == "AGENTS      39943 in all   online 39120   offline 800   disabled 7")
     #expect(lines[3] == "            switching 12   error 3   asleep 1")
-    #expect(lines.contains { $0.hasPrefix("HEARTBEATS  the newest 0 s ago, the oldest of an agent that is not offline 31 s") })
+    #expect(lines.contains { $0.hasPrefix("HEARTBEATS  newest 0 s ago, oldest 31 s ago (of agents that are not offline)") })
     #expect(lines.contains { $0 == "COMMANDS    52 in flight   pending 12   running 40" })
     #expect(lines.contains { $0.hasPrefix("ROLLOUTS    x web-1  running     ████████░░░░░ 62 %   1240 of 2000   3 failed") })
     #expect(lines.contains { $0.contains("x empty  preparing   ░░░░░░░░░░░░░ 0 %   0 of 0") })

@@ -47,7 +47,7 @@ struct WatchLayout: Sendable, Equatable {
     if let newest = snapshot.newestHeartbeat, let oldest = snapshot.oldestHeartbeat {
       lines.append(
         label("HEARTBEATS")
-          + "the newest \(age(newest, snapshot)) ago, the oldest of an agent that is not offline \(age(oldest, snapshot)) ago")
+          + "newest \(age(newest, snapshot)) ago, oldest \(age(oldest, snapshot)) ago (of agents that are not offline)")
     }
     return lines
   }
