@@ -49,6 +49,8 @@ import Testing
           would terminate this instance after 120 s
 
           """)
+      let ondemand = try await run(name, ["target_mode": "ondemand"], fixture)
+      #expect(ondemand.standardOutput.text.contains("would start an ondemand instance\n"), "\(ondemand)")
       for bad: JSONValue in [
         [:], ["target_mode": "free"], ["target_mode": "spot", "target_pool_id": "$(reboot)"],
         ["target_mode": "spot", "terminate_wait_seconds": 86401], ["target_mode": "spot", "terminate_wait_seconds": -1],
