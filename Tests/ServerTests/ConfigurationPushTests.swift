@@ -153,6 +153,35 @@ import Testing
     }
   }
 
+  @Test func aGreaterVersionThatSomebodyElseGaveIsOvertakenAndTheConfigurationTold() async throws {
+    try await FleetDatabase.with { database in
+      let ahead = try await database.register("ahead")
+      let away = try await database.register("away")
+      let greatest = try await database.register("greatest")
+      func remind(_ pause: Duration = .zero) async throws -> ConfigurationOutcome {
+        try await database.agents.remindOfConfiguration(after: 0, limit: 9, pause: pause).outcome
+      }
+      _ = try await database.agents.configure(try changes("replica_count=2"), agents: [ahead, away, greatest].map(\.key))
+      try await database.sql("UPDATE commands SET status = 'succeeded', finished_at = NOW(3)")
+      try await database.sql("UPDATE agents SET applied_config_version = 99")
+      try await database.sql("UPDATE agents SET status = 'offline' WHERE logical_agent_id = 'away'")
+      try await database.sql("UPDATE agents SET applied_config_version = 4294967295 WHERE logical_agent_id = 'greatest'")
+      #expect(try await remind(.seconds(300)).told.isEmpty, "who counts up for ever is not answered for ever")
+      let outcome = try await remind()
+      #expect(outcome.told == [ahead.id] && outcome.problems.map(\.id) == [greatest.id])
+      #expect(try await find(ahead, database).configurationVersion == 100)
+      #expect(try await find(away, database).configurationVersion == 1)
+      let command = try #require(try await commands(database, ahead).first)
+      let parameters = try WireCoding.decodeJSON(JSONValue.self, from: Array(try #require(command.parameters).utf8))
+      #expect(parameters["version"] == 100 && parameters["config"]?["replica_count"] == 2)
+      try await database.sql("UPDATE agents SET applied_config_version = 100 WHERE logical_agent_id = 'ahead'")
+      #expect(try await remind().told.isEmpty)
+      // Nothing is above the greatest, and a change is written all the same: it holds from the next registration on.
+      let changed = try await database.agents.configure(try changes("replica_count=3"), agents: [greatest.key])
+      #expect(changed.changed == [greatest.id])
+    }
+  }
+
   @Test func anAgentThatCameBackWithoutRegisteringGetsItFromTheServer() async throws {
     try await Bench.run { bench in
       try await bench.client("c1")

@@ -72,6 +72,15 @@ import Testing
     }
   }
 
+  @Test func aReactionThatConfiguresIsNotTaken() async throws {
+    try await FleetDatabase.with { database in
+      var rule = reaction("self")
+      rule.commandType = "configure"
+      let error = await #expect(throws: ReactionProblem.self) { try await database.reactions.add(rule) }
+      #expect(error?.part == "command_type" && error?.problem.contains("use: spotctl configure") == true)
+    }
+  }
+
   @Test func anotherClientsAgentsAreNeverTargets() async throws {
     try await FleetDatabase.with { database in
       let agent = try await database.register("web-1")

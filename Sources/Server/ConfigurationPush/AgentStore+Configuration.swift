@@ -49,15 +49,17 @@ extension AgentStore {
     }
   }
 
-  /// Writes a `configure` command for agents that can be reached and work by an older configuration than they should, at most `limit` of them with greater keys than
-  /// `agentKey`; returns whom it told, and the key to go on from (`nil`: there are no more).
+  /// Writes a `configure` command for agents that can be reached and work by another version of the configuration than they should, at most `limit` of them with greater
+  /// keys than `agentKey`; returns whom it told, and the key to go on from (`nil`: there are no more).
+  ///
+  /// An agent with a greater version than its row's was given it by somebody else, and would take nothing older: the row's version goes above it.
   ///
   /// An agent has one open at most, none is written within `pause` of the last one, and an agent that has answered for this very version is left alone: agents of
   /// version 5.0 say no version in their heartbeats and know no such command, and must not be asked for ever. Two servers may do it at once.
   func remindOfConfiguration(
     after agentKey: Int64, limit: Int, pause: Duration
   ) async throws -> (outcome: ConfigurationOutcome, next: Int64?) {
-    let candidates = try await outdated(after: agentKey, limit)
+    let candidates = try await differing(after: agentKey, limit)
     guard let last = candidates.last else { return (ConfigurationOutcome(), nil) }
     let outcome = try await pool.transaction { connection in
       var locking: SQLText = "SELECT "
@@ -70,20 +72,30 @@ extension AgentStore {
       let states = try Listing(rows, of: "agents") { try ConfigurationState($0, &contents) }
       // A statement of its own, which sees what another server wrote before it gave these rows free.
       let told = try await Self.remindedAgents(states.rows, pause, on: connection)
-      let drafts = states.rows.filter { $0.isReachable && $0.isOutdated && !told.contains($0.key) }.map { state in
-        state.command(state.content, version: state.version)
+      var outcome = ConfigurationOutcome(problems: states.problems)
+      var drafts: [CommandDraft] = []
+      for state in states.rows where state.isReachable && state.isDifferent && !told.contains(state.key) {
+        guard let version = state.versionToTell else {
+          outcome.problems.append(state.cannotBeOvertaken)
+          continue
+        }
+        if version != state.version {
+          try await ConfigurationUpdate(config: state.content.text, version: version).write([state.key], on: connection)
+        }
+        drafts.append(state.command(state.content, version: version))
       }
       try await CommandStore.insert(drafts, on: connection)
-      return ConfigurationOutcome(told: drafts.map(\.agentID), problems: states.problems)
+      outcome.told = drafts.map(\.agentID)
+      return outcome
     }
     return (outcome, candidates.count < limit ? nil : last)
   }
 
-  private func outdated(after agentKey: Int64, _ limit: Int) async throws -> [Int64] {
+  private func differing(after agentKey: Int64, _ limit: Int) async throws -> [Int64] {
     let rows = try await pool.withConnection { connection in
       try await connection.query(
         """
-        SELECT a.agent_key FROM agents a WHERE a.agent_key > ? AND a.config_version > COALESCE(a.applied_config_version, 0) \
+        SELECT a.agent_key FROM agents a WHERE a.agent_key > ? AND a.config_version <> COALESCE(a.applied_config_version, 0) \
         AND a.queue IS NOT NULL AND a.status NOT IN ('offline', 'deleted') ORDER BY a.agent_key LIMIT ?
         """, [.int(agentKey), .int(Int64(limit))])
     }
@@ -103,9 +115,11 @@ extension AgentStore {
     sql.append(sql: " AND (c.status IN ('pending', 'queued', 'delivered', 'running') OR c.created_at > NOW(3) - INTERVAL ")
     sql.append(.int(pause.milliseconds * 1000))
     // The version is the last of what `ConfigurationState.command` writes, whose keys are sorted.
+    // Who has a greater one has answered for this one long ago.
     sql.append(
       sql: """
-         MICROSECOND OR (c.status IN ('succeeded', 'failed') AND c.parameters LIKE CONCAT('%"version":', a.config_version, '}')))
+         MICROSECOND OR (a.config_version > COALESCE(a.applied_config_version, 0) \
+        AND c.status IN ('succeeded', 'failed') AND c.parameters LIKE CONCAT('%"version":', a.config_version, '}')))
         """)
     return Set(try await connection.queryText(sql).map { Int64(try $0.int("agent_key")) })
   }

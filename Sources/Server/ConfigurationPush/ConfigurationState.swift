@@ -31,10 +31,27 @@ struct ConfigurationState: Sendable {
   }
 
   /// The version after this one: greater than every one that the agent may have heard of, also when the database was restored from an older copy.
-  var nextVersion: Int { max(version, appliedVersion ?? 0) + 1 }
+  /// There is none above `AgentConfiguration.greatestVersion`.
+  var nextVersion: Int { min(max(version, appliedVersion ?? 0) + 1, AgentConfiguration.greatestVersion) }
 
-  /// Whether it works by an older configuration than it should, as far as it has said.
-  var isOutdated: Bool { version > appliedVersion ?? 0 }
+  /// Whether it works by another version than it should, as far as it has said.
+  var isDifferent: Bool { version != appliedVersion ?? 0 }
+
+  /// The version under which the agent takes its configuration: its own, or one above what the agent has; `nil` when there is none above.
+  var versionToTell: Int? {
+    let applied = appliedVersion ?? 0
+    if version > applied { return version }
+    return nextVersion > applied ? nextVersion : nil
+  }
+
+  /// What is wrong where `versionToTell` is `nil`.
+  var cannotBeOvertaken: StoreError {
+    StoreError(
+      table: "agents", id: id,
+      problem:
+        "column agents.applied_config_version is \(appliedVersion ?? 0), the greatest there is; restart the agent to give it its configuration"
+    )
+  }
 
   /// The command that tells an agent a configuration.
   func command(_ content: ConfigurationContent, version: Int) -> CommandDraft {
@@ -47,6 +64,13 @@ struct ConfigurationState: Sendable {
   }
 
   static let commandType = "configure"
+
+  /// Refuses the command's name where others choose what to run: the versions are the server's to count.
+  static func checkIsNot(_ name: String) throws(MessageError) {
+    guard name == commandType else { return }
+    throw MessageError(field: "command_type", problem: "is '\(name)', which the server sends by itself; use: spotctl configure")
+  }
+
   static let source = "configure"
   /// Ahead of ordinary work, behind what is critical.
   static let priority = 75

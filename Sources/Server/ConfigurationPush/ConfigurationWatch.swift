@@ -1,10 +1,10 @@
 import MySQL
 import ServiceRuntime
 
-/// Finds agents whose heartbeats show an older configuration than theirs, and tells them. One worker of all does it: the leader, by a lock in the database.
+/// Finds agents whose heartbeats show another version of the configuration than theirs, and tells them. One worker of all does it: the leader, by a lock in the database.
 ///
 /// A change tells those who can be reached then and there, and a registration is answered with the configuration of now. This is for who comes in between: an agent that
-/// was cut off when the change was made, and came back without registering.
+/// was cut off when the change was made, and came back without registering; and for one that somebody gave a greater version by hand.
 struct ConfigurationWatch: Sendable {
   /// Name of the lock; MySQL's names are global to the server, so the database's name is part of it.
   static let lockName = "spot_optimizer_configuration"
@@ -29,7 +29,7 @@ struct ConfigurationWatch: Sendable {
         isReported = false
       } catch {
         try Task.checkCancellation()
-        if !isReported { logger.error("Agents with an old configuration cannot be found: \(error)") }
+        if !isReported { logger.error("Agents with another configuration than theirs cannot be found: \(error)") }
         isReported = true
       }
       try await Task.sleep(for: Self.interval)
@@ -46,7 +46,7 @@ struct ConfigurationWatch: Sendable {
       guard !outcome.told.isEmpty else { continue }
       signals.dispatch.raise()
       signals.events.raise()
-      logger.info("Told \(outcome.told.count) agents their configuration again: their heartbeats show an older one")
+      logger.info("Told \(outcome.told.count) agents their configuration again: their heartbeats show another version")
     }
   }
 }

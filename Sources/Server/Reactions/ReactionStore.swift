@@ -40,6 +40,11 @@ public struct ReactionStore: Sendable {
   /// Writes a new reaction. Throws `ReactionProblem` for one that could not be carried out, and `MySQLError.isDuplicateKey` for a name that is taken.
   public func add(_ reaction: Reaction) async throws {
     _ = try ReactionPlan(reaction)
+    do throws(MessageError) {
+      try ConfigurationState.checkIsNot(reaction.commandType)
+    } catch {
+      throw ReactionProblem(part: error.field, problem: error.problem)
+    }
     let values: [Value] = [
       .text(reaction.id), .text(reaction.name), .text(reaction.eventType), Value(reaction.clientID), Value(reaction.agentCondition),
       .text(reaction.target), .text(reaction.commandType), .text(reaction.parameters), .int(Int64(reaction.priority)),

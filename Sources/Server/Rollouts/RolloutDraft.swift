@@ -47,7 +47,8 @@ public struct RolloutDraft: Sendable {
   }
 
   /// The rules of commands, so that none is stored whose commands no agent would take, and those of shares.
-  func validate() throws(MessageError) {
+  public func validate() throws(MessageError) {
+    try ConfigurationState.checkIsNot(commandType)
     var command = CommandDraft(agentID: randomUUID(), clientID: nil, commandType: commandType)
     command.parameters = parameters
     command.priority = priority
