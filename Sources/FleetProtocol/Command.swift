@@ -67,6 +67,19 @@ public struct Command: FleetMessage {
     try MessageLimits.number(timeoutSeconds, "timeout_seconds", in: 1...MessageLimits.longestSeconds)
   }
 
+  /// Whether an agent could have a command of this name: a built-in one's, or that of a file in a folder and no path. Throws what is wrong with it, as `command_type`.
+  public static func validate(name: String) throws(MessageError) {
+    let field = "command_type"
+    try MessageLimits.text(name, field, most: MessageLimits.commandTypeBytes)
+    guard !name.utf8.contains(UInt8(ascii: "/")) else {
+      throw MessageError(
+        field: field, problem: "is '\(shown(name))', a path; it must be the name of a file in the agents' commands folders")
+    }
+    guard name.utf8.first != UInt8(ascii: ".") else {
+      throw MessageError(field: field, problem: "is '\(shown(name))', which begins with a dot; no such file is ever run")
+    }
+  }
+
   enum CodingKeys: String, CodingKey {
     case id
     case agentID = "agent_id"

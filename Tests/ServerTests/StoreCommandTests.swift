@@ -142,6 +142,10 @@ import Testing
       await #expect(throws: MessageError.self) {
         try await database.commands.insert(agentID: agent.id, commandType: "ping", parameters: [1])
       }
+      for name in ["a/b", "/bin/sh", "../run", ".hidden", "..", "run\n", "\u{9b}31m"] {
+        let error = await #expect(throws: MessageError.self) { try await database.commands.insert(agentID: agent.id, commandType: name) }
+        #expect(error?.field == "command_type", "\(name)")
+      }
       #expect(try await database.commands.list().rows.isEmpty)
     }
   }

@@ -172,13 +172,21 @@ struct CommandConsumer: Sendable {
       _ = try context.settings.commandsFolder.find(command.commandType)
       return nil
     } catch {
-      let names = BuiltInCommand.names(with: context.settings.commandsFolder).joined(separator: ", ")
-      let text = "Unknown command '\(printable(command.commandType))': this agent knows \(names). \(error)"
+      let text = Self.refusal(of: command.commandType, error, in: context.settings.commandsFolder)
       return CommandResult(
         commandID: command.id, agentID: command.agentID, status: .failed, error: text.cut(toBytes: MessageLimits.errorBytes),
         startedAt: now,
         finishedAt: now, sentAt: now)
     }
+  }
+
+  /// Why a command is not run: for one that there is none of with all that there is, else the reason alone.
+  static func refusal(of name: String, _ problem: ExecutableProblem, in folder: CommandsFolder) -> String {
+    guard problem.isAbsence else { return "\(problem)" }
+    let names = BuiltInCommand.names(with: folder).joined(separator: ", ")
+    // Where the folder has commands the problem's remedy is to list them, which has been done.
+    let reason = folder.names().isEmpty ? "\(problem)" : problem.problem
+    return "Unknown command '\(printable(name))': this agent knows \(names). \(reason)"
   }
 
   private func drop(_ delivery: Delivery) async {

@@ -43,18 +43,11 @@ struct CommandsFolder: Sendable, Equatable {
 
   /// A name is a file's name in the folder and nothing else.
   private static func checkName(_ name: String) throws(ExecutableProblem) {
-    func refuse(_ problem: String) -> ExecutableProblem {
-      ExecutableProblem(problem: problem, remedy: "send the file name of an executable in the agent's commands folder")
-    }
-    let shown = printable(String(name.prefix(MessageLimits.commandTypeBytes)))
-    guard !name.isEmpty else { throw refuse("The command has no name") }
-    guard name.utf8.count <= MessageLimits.commandTypeBytes else {
-      throw refuse("The command's name has \(name.utf8.count) bytes; \(MessageLimits.commandTypeBytes) are the most")
-    }
-    guard !name.utf8.contains(UInt8(ascii: "/")) else { throw refuse("The command '\(shown)' is a path, which is never run") }
-    guard name.utf8.first != UInt8(ascii: ".") else { throw refuse("The command '\(shown)' begins with a dot, which is never run") }
-    guard !name.unicodeScalars.contains(where: { $0.value < 0x20 || (0x7f...0x9f).contains($0.value) }) else {
-      throw refuse("The command '\(shown)' holds a control character, which is never run")
+    do throws(MessageError) {
+      try Command.validate(name: name)
+    } catch {
+      throw ExecutableProblem(
+        problem: "The command's name \(error.problem)", remedy: "send the file name of an executable in the agent's commands folder")
     }
   }
 }
@@ -87,7 +80,8 @@ struct OpenedCommandsFolder: ~Copyable {
         case ENOTDIR: "\(what) is not a folder"
         default: "\(what) cannot be opened" + ExecutableProblem.text(code)
         }
-      throw ExecutableProblem(problem: problem, remedy: "make it, owned by root and with mode 755, or set SPOT_OPTIMIZER_COMMANDS_DIR")
+      throw ExecutableProblem(
+        problem: problem, remedy: "make it, owned by root and with mode 755, or set SPOT_OPTIMIZER_COMMANDS_DIR", isAbsence: code == ENOENT)
     }
     let folder = OpenedCommandsFolder(try Descriptor(opened, what), path)
     var status = stat()
@@ -207,7 +201,8 @@ struct OpenedCommandsFolder: ~Copyable {
     return ExecutableProblem(
       problem: "There is no '\(printable(name))' in '\(printable(path))'",
       remedy: names.isEmpty
-        ? "no command is there yet: put an executable of that name into the folder" : "commands that are there: \(listed)")
+        ? "no command is there yet: put an executable of that name into the folder" : "commands that are there: \(listed)",
+      isAbsence: true)
   }
 
   private static func isTrusted(_ user: uid_t) -> Bool { user == 0 || user == geteuid() }

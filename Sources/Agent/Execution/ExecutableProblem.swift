@@ -7,6 +7,8 @@ struct ExecutableProblem: Error, Equatable, CustomStringConvertible {
   let problem: String
   /// What the reader can do about it.
   let remedy: String
+  /// Whether there is nothing of the name, as against something that must not be run.
+  var isAbsence = false
 
   /// One line for a result or a log.
   var description: String { "\(problem); \(remedy)" }

@@ -34,8 +34,9 @@ public struct CommandDraft: Sendable, Equatable {
     self.commandType = commandType
   }
 
-  /// The rules of the wire, so that nothing is stored that no agent would take.
+  /// The rules of the wire, and those of names, so that nothing is stored that no agent would take.
   func validate() throws(MessageError) {
+    try Command.validate(name: commandType)
     try Command(
       id: id, agentID: agentID, commandType: commandType, parameters: parameters, priority: priority, createdAt: .now(),
       timeoutSeconds: timeoutSeconds

@@ -40,6 +40,19 @@ import Testing
     #expect(problem.problem == "There is no 'absent' in '\(fixture.path)'" && problem.remedy.hasSuffix(": one, two"))
   }
 
+  @Test func aRefusalHasTheReasonFirstAndWhatThereIsOnce() throws {
+    let fixture = try CommandsFixture()
+    func refusal(_ name: String) throws -> String { CommandConsumer.refusal(of: name, try problem(fixture, name), in: fixture.folder) }
+    #expect(try refusal("absent").contains("no command is there yet"))
+    try fixture.add("one", "true")
+    try fixture.add("loose", "true", mode: 0o777)
+    #expect(try refusal("loose").hasPrefix("'\(fixture.path)/loose' can be written by others (mode 777); chmod go-w"))
+    #expect(
+      try refusal("absent")
+        == "Unknown command 'absent': this agent knows configure, describe, one, ping. There is no 'absent' in '\(fixture.path)'")
+    #expect(try refusal("a/b").hasPrefix("The command's name is 'a/b', a path"))
+  }
+
   @Test func namesAreThoseThatCanBeRun() throws {
     let fixture = try CommandsFixture()
     try fixture.add("b", "true")
