@@ -58,7 +58,9 @@ import Testing
       #expect(
         event["specversion"] == "1.0" && event["clientid"] == .string(Fleet.clientID) && event["data"]?["logical_agent_id"] == "web-1")
       let tested = try await spotctl(fleet, "reactions", "test", "fail-over", "--json")
-      #expect(tested.code == 0 && tested.text.contains(#""parameters":{"from":"web-1"}"#) && tested.text.contains("nothing was changed"))
+      #expect(
+        tested.code == 0 && tested.text.contains(#""parameters":{"from":"web-1"}"#) && tested.text.contains("agent web-1 (")
+          && tested.text.contains("nothing was changed"))
       #expect(try await fleet.number("SELECT COUNT(*) AS n FROM commands") == 1)
       #expect(try await fleet.number("SELECT COUNT(*) AS n FROM system_events WHERE event_type = 'spot_interruption'") == 1)
       follower.send(SIGINT)
@@ -206,6 +208,12 @@ import Testing
       let wrong = try await add("--on-agents", "az=", "--where", "all")
       #expect(wrong.code == 2 && wrong.text.contains("^"), "the place is shown: \(wrong.text)")
       #expect(try await add("--on-agents", "self", "--within", "soon").code == 2)
+      let filled = try await add("--on-agents", "self", "--where", "name={agent.id}")
+      #expect(
+        filled.code == 2 && filled.text.contains("--where") && filled.text.contains("only --on-agents of a reaction"), "\(filled.text)")
+      let configuring = try await spotctl(
+        fleet, "reactions", "add", "c", "--on", "agent.rebalance", "--run", "configure", "--on-agents", "self")
+      #expect(configuring.code == 2 && configuring.text.contains("--run is 'configure'"), "\(configuring.text)")
       #expect(try await add("--on-agents", "self", "--client", "nobody").code == 3)
       let made = try await add("--on-agents", "self", "--where", "mode=spot", "--client", Fleet.clientID, "--limit", "5", "--json")
       #expect(made.code == 0 && made.text.contains(#""limit_per_minute":5"#) && made.text.contains(#""deliver_within_seconds":3600"#))
@@ -216,6 +224,9 @@ import Testing
       let early = try await spotctl(fleet, "reactions", "test", "r")
       #expect(early.code == 3 && early.text.contains("there was no agent.rebalance so far"))
       #expect(try await spotctl(fleet, "reactions", "test", "r", "--event", "x").code == 3)
+      _ = try await fleet.execute("INSERT INTO fleet_events (id, type, subject, data) VALUES ('e-1', 'command.failed', 'c-1', '{}')", [])
+      let other = try await spotctl(fleet, "reactions", "test", "r", "--event", "e-1")
+      #expect(other.code == 2 && other.text.contains("is a command.failed, which is not about an agent"), "\(other.text)")
       #expect(try await spotctl(fleet, "reactions", "list").text.contains("agent.rebalance"))
       #expect(try await spotctl(fleet, "reactions", "remove", "r").code == 0)
       for word in ["show", "enable", "disable", "remove", "test"] { #expect(try await spotctl(fleet, "reactions", word, "r").code == 3) }

@@ -73,7 +73,10 @@ import Testing
     let text = #"{"script":"if (x) { y } else {}","nested":"{\"a\":{\"b\":1}}","open":"{agent.id"}"#
     let plan = try ReactionPlan(reaction(parameters: text))
     #expect(try plan.parameters(values([:])) == (try WireCoding.decodeJSON(JSONValue.self, from: Array(text.utf8))))
-    for target in ["name={agent.id", "name=agent.id}", "name={}", "name='{agent id}'"] {
+    for target in ["name={agent.id", "name={agent.id and az=x", "name='{'"] {
+      #expect(problem(reaction(target: target)).contains("whose closing } is missing; there are: {agent.logical_agent_id}"), "\(target)")
+    }
+    for target in ["name=agent.id}", "name={}", "name='{agent id}'"] {
       #expect(problem(reaction(target: target)).contains("which is no placeholder of agent.interruption"), "\(target)")
     }
   }
@@ -88,7 +91,8 @@ import Testing
     #expect(problem(reaction(on: "agent.*")).contains("it must be one of"))
     #expect(problem(reaction(target: "nme=x")).contains("did you mean"))
     #expect(problem(reaction(condition: "az=")).contains("agent_condition cannot be understood"))
-    #expect(problem(reaction(condition: "az={agent.az}")).contains("agent_condition"))
+    let condition = problem(reaction(condition: "az={agent.az}"))
+    #expect(condition.contains("agent_condition") && condition.contains("only --on-agents of a reaction and the texts of its JSON have"))
     #expect(problem(reaction(parameters: "[1]")).contains("is no object"))
     #expect(problem(reaction(parameters: "{")).contains("are not JSON"))
     for (path, name) in [("limit", "limit_per_minute"), ("priority", "priority"), ("within", "deliver_within_seconds"), ("name", "name")] {
@@ -104,6 +108,8 @@ import Testing
     var nothing = reaction()
     nothing.commandType = ""
     #expect(problem(nothing).hasPrefix("command_type"))
+    nothing.commandType = "../switch"
+    #expect(problem(nothing).hasPrefix("command_type is '../switch', a path"))
   }
 
   @Test func aReactionOfOneClientIsNotConcernedWithOthers() throws {

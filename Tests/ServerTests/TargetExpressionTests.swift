@@ -82,7 +82,7 @@ import Testing
       (#"az="a\b""#, 6, "a backslash in quotes"),
       ("az='a\u{1b}[2J'", 6, #"'\u{1b}' is a control character"#),
       ("az=a;b", 5, "';' cannot stand here"),
-      ("az={x}", 4, "only reactions have"),
+      ("az={x}", 4, "only --on-agents of a reaction and the texts of its JSON have"),
       ("(az=x", 6, "the ) of the ( at character 1, found the end"),
       ("az=x)", 5, "there is no ( that this ) closes"),
       ("id in a", 7, "expected ( and values behind 'in'"),

@@ -68,6 +68,8 @@ enum PlaceholderText {
   struct Unknown: Error, Equatable {
     /// As it was written, braces included.
     let word: String
+    /// Whether no brace closes it.
+    var isOpen = false
   }
 
   private enum Piece {
@@ -97,7 +99,9 @@ enum PlaceholderText {
     while let open = text[index...].firstIndex(where: { $0 == "{" || (isStrict && $0 == "}") }) {
       let word = text[text.index(after: open)...].prefix(while: isWordCharacter)
       guard text[open] == "{", !word.isEmpty, word.endIndex < text.endIndex, text[word.endIndex] == "}" else {
-        guard !isStrict else { throw Unknown(word: String(text[open...].prefix(40))) }
+        guard !isStrict else {
+          throw Unknown(word: String(text[open...].prefix(40)), isOpen: text[open] == "{" && !text[open...].contains("}"))
+        }
         index = text.index(after: open)
         continue
       }

@@ -127,7 +127,8 @@ struct ReactionPlan: Sendable {
   private func unknown(_ error: PlaceholderText.Unknown, _ part: String) -> ReactionProblem {
     ReactionProblem(
       part: part,
-      problem: "has '\(printable(error.word))', which is no placeholder of \(type.rawValue); there are: "
+      problem:
+        "has '\(printable(error.word))', \(error.isOpen ? "whose closing } is missing" : "which is no placeholder of \(type.rawValue)"); there are: "
         + known.map { "{\($0.rawValue)}" }.joined(separator: ", "))
   }
 

@@ -80,7 +80,9 @@ struct TargetLexer {
     case "<", ">", "~": throw error(start, "'\(character)' compares nothing here; there are =, != and in (…)")
     case "{" where !allowsPlaceholders, "}" where !allowsPlaceholders:
       throw error(
-        start, "'\(character)' begins or ends a placeholder, which only reactions have; put the value in quotes if it is meant as it is")
+        start,
+        "'\(character)' begins or ends a placeholder, which only --on-agents of a reaction and the texts of its JSON have; "
+          + "put the value in quotes if it is meant as it is")
     default: throw error(start, "'\(printable(String(character)))' cannot stand here; put a value that has it in quotes")
     }
   }

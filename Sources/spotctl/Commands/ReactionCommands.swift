@@ -64,6 +64,12 @@ struct ReactionCommands {
   func test(_ invocation: Invocation) async throws {
     let reaction = try await find(invocation.arguments["NAME"] ?? "").reaction
     let event = try await event(invocation.values["--event"], for: reaction)
+    guard EventType(rawValue: event.type)?.isOfAgent == true else {
+      throw Failure(
+        .usage,
+        "the event \(event.id) is a \(printable(event.type)), which is not about an agent; see: spotctl events --filter '\(printable(reaction.eventType))'"
+      )
+    }
     let rehearsal: ReactionStore.Rehearsal
     do {
       rehearsal = try await store.rehearse(reaction, on: event)
@@ -73,7 +79,7 @@ struct ReactionCommands {
     let records = try rehearsal.targets.map { try Record($0, reaction, rehearsal.parameters) }
     try terminal.show(records, empty: "No agent would run anything.")
     terminal.remark(
-      "\(event.type) of \(event.time.localText), event \(event.id), agent \(printable(event.subject ?? "-")); nothing was changed")
+      "\(event.type) of \(event.time.localText), event \(event.id), agent \(Self.agent(of: event)); nothing was changed")
     if !reaction.isEnabled { terminal.remark("the reaction is disabled: it does nothing until: spotctl reactions enable \(reaction.name)") }
     if !rehearsal.concerns {
       terminal.remark(
@@ -116,6 +122,13 @@ struct ReactionCommands {
       throw Failure(.notFound, "there was no \(reaction.eventType) so far to test it on")
     }
     return event
+  }
+
+  /// The event's agent: its own name, and its id.
+  private static func agent(of event: StoredEvent) -> String {
+    let id = printable(event.subject ?? "-")
+    guard case .string(let name)? = event.fields?["logical_agent_id"] else { return id }
+    return "\(printable(name)) (\(id))"
   }
 
   private static func unknown(_ name: String) -> Failure {

@@ -14,8 +14,9 @@ extension CommandSpec {
       options: [
         Option(
           name: "--on", value: "EVENT", help: "When: \(EventType.allCases.filter(\.isOfAgent).map(\.rawValue).joined(separator: ", "))."),
-        Option(name: "--where", value: "EXPR", help: "Only for agents that fulfil this target expression (docs/targets.md)."),
-        Option(name: "--run", value: "COMMAND", help: "What to run."),
+        Option(
+          name: "--where", value: "EXPR", help: "Only for agents that fulfil this target expression (docs/targets.md); no placeholders."),
+        Option(name: "--run", value: "COMMAND", help: "What to run: ping, describe, or an executable of the agents' commands folders."),
         Option(
           name: "--on-agents", value: "EXPR",
           help:
