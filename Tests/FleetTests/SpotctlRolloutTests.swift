@@ -82,7 +82,8 @@ import Testing
       _ = try await AgentStoreRow.away(fleet, "db-1")
       let rollout = try id(try await spotctl(fleet, "rollouts", "start", "ping", "--target", "all", "--json"))
       let status = try await spotctl(fleet, "rollouts", "status", rollout)
-      #expect(status.code == 0 && status.text.contains("1 waits for its agent"), "\(status)")
+      #expect(
+        status.code == 0 && status.text.contains("1 waits for its agent") && status.text.contains("waited for: 1 offline"), "\(status)")
       #expect(try await spotctl(fleet, "rollouts", "pause", rollout).text.contains("paused by olivia"))
       #expect(try await spotctl(fleet, "rollouts", "pause", rollout).code == 1)
       _ = try await fleet.startAgent("db-1", server)
@@ -113,6 +114,10 @@ import Testing
         let program = try await fleet.run("spotctl", ["rollouts", "start", "ping"] + options, fleet.serverEnvironment())
         #expect(try await program.waitForExit() == .exited(code), "\(options): \(program.output)")
         #expect(program.output.contains(text), "\(options): \(program.output)")
+      }
+      for (name, text) in [("configure", "use: spotctl configure"), ("bin/sh", "a path"), (".sh", "begins with a dot")] {
+        let answer = try await spotctl(fleet, "rollouts", "start", name, "--target", "all", "--dry-run")
+        #expect(answer.code == 2 && answer.text.contains("command_type is '\(name)'") && answer.text.contains(text), "\(answer)")
       }
       for order in ["status", "pause", "resume", "cancel", "retry"] {
         let answer = try await spotctl(fleet, "rollouts", order, "nothing")

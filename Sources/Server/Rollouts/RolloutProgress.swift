@@ -11,6 +11,10 @@ public struct RolloutProgress: Sendable, Equatable {
   public let rollout: Rollout
   /// Targets that wait for their agents to come online.
   public let away: Int
+  /// Those of them that are offline.
+  public let offline: Int
+  /// Those of them that their configuration has switched off.
+  public let disabled: Int
   /// The newest errors.
   public let errors: [Problem]
   /// Targets that ended within `measured`.
@@ -33,9 +37,11 @@ public struct RolloutProgress: Sendable, Equatable {
   }
 
   /// A progress of these parts.
-  init(rollout: Rollout, away: Int, errors: [Problem], recentlyEnded: Int, measured: Duration?) {
+  init(rollout: Rollout, away: Int, offline: Int = 0, disabled: Int = 0, errors: [Problem], recentlyEnded: Int, measured: Duration?) {
     self.rollout = rollout
     self.away = away
+    self.offline = offline
+    self.disabled = disabled
     self.errors = errors
     self.recentlyEnded = recentlyEnded
     self.measured = measured

@@ -8,7 +8,8 @@ extension RolloutStore {
     return try await pool.withConnection { connection in
       let away = try await connection.query(
         """
-        SELECT COUNT(*) AS n FROM rollout_targets t LEFT JOIN agents a ON a.agent_key = t.agent_key WHERE t.rollout_id = ? \
+        SELECT COUNT(*) AS n, COUNT(IF(a.status = 'offline', 1, NULL)) AS offline, COUNT(IF(a.status = 'disabled', 1, NULL)) AS disabled \
+        FROM rollout_targets t LEFT JOIN agents a ON a.agent_key = t.agent_key WHERE t.rollout_id = ? \
         AND t.state = 'waiting' AND (a.agent_key IS NULL OR a.status NOT IN \(Self.reachable) OR a.queue IS NULL)
         """, [.text(id)])
       let errors = try await connection.query(
@@ -23,7 +24,8 @@ extension RolloutStore {
         """, [.int(RolloutProgress.window.milliseconds * 1000), .text(id)])
       let now = try speed.first?.timestamp("now")
       return RolloutProgress(
-        rollout: rollout, away: try away.first?.int("n") ?? 0,
+        rollout: rollout, away: try away.first?.int("n") ?? 0, offline: try away.first?.int("offline") ?? 0,
+        disabled: try away.first?.int("disabled") ?? 0,
         errors: try errors.map { row in
           RolloutProgress.Problem(
             agentID: try row.string("agent_id"), logicalAgentID: try row.string("logical_agent_id"), state: try row.string("state"),

@@ -15,6 +15,11 @@ struct RolloutCommands {
 
   func start(_ invocation: Invocation) async throws {
     let draft = try draft(invocation)
+    do throws(MessageError) {
+      try draft.validate()
+    } catch {
+      throw Failure(.usage, "the rollout cannot be started: \(error)")
+    }
     let target: TargetExpression
     do throws(TargetSyntaxError) {
       target = try TargetExpression(parsing: draft.target)
@@ -27,11 +32,7 @@ struct RolloutCommands {
     }
     let policy = RolloutPolicy(concurrency: draft.concurrency, maxErrors: draft.maxErrors, canary: draft.canary, total: count)
     if invocation.switches.contains("--dry-run") { return try await dryRun(draft, target, count, policy) }
-    do {
-      try await store.create(draft)
-    } catch let error as MessageError {
-      throw Failure(.usage, "the rollout cannot be started: \(error)")
-    }
+    try await store.create(draft)
     terminal.remark("\(count) agents: \(Self.plan(policy))")
     do {
       try await store.prepare(draft.id)
@@ -63,7 +64,7 @@ struct RolloutCommands {
       let progress = try await progress(id)
       try terminal.show(Record(progress))
       guard !terminal.isJSON else { return }
-      try terminal.write(RolloutLine(progress).text + "\n" + RolloutLine.errors(progress))
+      try terminal.write(RolloutLine(progress).text + "\n" + Self.waiting(progress) + RolloutLine.errors(progress))
       return
     }
     try await RolloutFollower(terminal: terminal) { try await progress(id) }.run()
@@ -109,6 +110,14 @@ struct RolloutCommands {
   private func progress(_ id: String) async throws -> RolloutProgress {
     guard let progress = try await store.progress(id) else { throw Self.unknown(id) }
     return progress
+  }
+
+  /// A line about why the agents that are waited for do not get their command; empty when none is waited for.
+  static func waiting(_ progress: RolloutProgress) -> String {
+    var parts: [String] = []
+    if progress.offline > 0 { parts.append("\(progress.offline) offline") }
+    if progress.disabled > 0 { parts.append("\(progress.disabled) disabled (spotctl configure … enabled=true)") }
+    return parts.isEmpty ? "" : "  waited for: \(parts.joined(separator: ", "))\n"
   }
 
   private static func unknown(_ id: String) -> Failure {
