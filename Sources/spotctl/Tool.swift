@@ -25,6 +25,8 @@ struct Tool {
       return end.exitCode
     } catch let interrupted as Interrupted {
       return 128 + interrupted.signal
+    } catch let error as OutputError where error.isUnread {
+      return OutputError.nobodyReads
     } catch {
       let failure = Self.explain(error)
       writeFully("spotctl: \(failure)\n", to: STDERR_FILENO)

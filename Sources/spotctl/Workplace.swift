@@ -15,7 +15,9 @@ struct Workplace: Sendable {
     ConfigureCommands(store: AgentStore(pool), agents: agents, wakeUp: wakeUp, terminal: terminal)
   }
   var wakeUp: WakeUp { WakeUp(environment: environment) }
-  var commands: CommandCommands { CommandCommands(store: CommandStore(pool), agents: agents, wakeUp: wakeUp, terminal: terminal) }
+  var commands: CommandCommands {
+    CommandCommands(store: CommandStore(pool), rollouts: RolloutStore(pool), agents: agents, wakeUp: wakeUp, terminal: terminal)
+  }
   var rollouts: RolloutCommands {
     RolloutCommands(store: RolloutStore(pool), agents: AgentStore(pool), wakeUp: wakeUp, terminal: terminal, environment: environment)
   }

@@ -175,7 +175,7 @@ import Testing
       #expect(limited.code == 2 && limited.text.contains("--limit means nothing with --follow"))
       for name in ["a", "b", "c"] { #expect(try await spotctl(fleet, "clients", "create", name, "--id", name).code == 0) }
       let newest = try await spotctl(fleet, "events", "--limit", "2")
-      #expect(newest.lines.count == 3 && newest.text.contains("client.created") && newest.text.contains("only the newest 2 are shown"))
+      #expect(newest.lines.count == 2 && newest.text.contains("client.created") && !newest.text.contains("only the newest"))
       #expect(newest.lines[0].hasSuffix("  b"), "the newest, in the order of time: \(newest.text)")
       let json = try await spotctl(fleet, "events", "--since", "1h", "--filter", "client.*", "--client", "c", "--json")
       guard case .array(let rows) = try WireCoding.decodeJSON(JSONValue.self, from: Array(json.text.utf8)) else {

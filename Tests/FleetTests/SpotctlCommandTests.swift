@@ -165,9 +165,10 @@ import Testing
       #expect(
         try await peer.desk.run("commands", "list", "--agent", name, "--status", "pending", "--since", "1h", "--json").rows.count == 2)
       let newest = try await peer.desk.run("commands", "list", "--limit", "1", "--json")
-      #expect(try newest.rows.first?["id"] == .string(id) && newest.text.contains("only the newest 1"))
+      #expect(try newest.rows.first?["id"] == .string(id) && !newest.text.contains("only the newest"))
       #expect(try await peer.desk.run("commands", "list", "--status", "gone").code == 2)
-      #expect(try await peer.desk.run("commands", "list", "--rollout", "r1").text.contains("No commands"))
+      let noRollout = try await peer.desk.run("commands", "list", "--rollout", "r1")
+      #expect(noRollout.code == 3 && noRollout.text.contains("there is no rollout 'r1'"))
       let shown = try await peer.desk.run("commands", "show", id)
       #expect(shown.text.contains("stdout, 14 bytes:") && shown.text.contains(#"50% \u{1b}[31mfull"#) && shown.text.contains("warned"))
       let row = try #require(try await peer.desk.run("commands", "show", id, "--json").rows.first)
@@ -175,6 +176,96 @@ import Testing
       let printed = try await peer.desk.run("commands", "output", id)
       #expect(printed.code == 0 && printed.lines.sorted() == ["50% \u{1b}[31mfull", "warned"], "\(printed.lines)")
       #expect(try await peer.desk.run("commands", "output", "nothing").code == 3)
+    }
+  }
+
+  @Test func aClientsCommandsAreThoseOfItsAgentsNewestFirst() async throws {
+    try await withDesk { desk in
+      for id in ["test", "other"] { _ = try await ClientStore(desk.pool).create(id: id, name: "Client \(id)", email: nil) }
+      for (name, client) in [("web-1", "test"), ("web-2", "test"), ("db-1", "other")] { _ = try await desk.register(name, client: client) }
+      for (name, type) in [("web-1", "one"), ("db-1", "two"), ("web-2", "three"), ("web-1", "four")] {
+        #expect(try await desk.run("commands", "send", name, type).code == 0)
+      }
+      func types(_ words: String...) async throws -> [JSONValue?] {
+        try await desk.run(["commands", "list", "--json", "--client"] + words).rows.map { $0["command_type"] }
+      }
+      #expect(try await types("Client test") == ["four", "three", "one"])
+      #expect(try await types("test", "--limit", "2") == ["four", "three"])
+      #expect(try await types("test", "--agent", "web-2") == ["three"])
+      #expect(try await types("other", "--status", "failed") == [])
+      #expect(try await desk.run("commands", "list", "--client", "nobody").code == 3)
+    }
+  }
+
+  @Test func aConfigurationIsNotSentByHand() async throws {
+    try await withPeer { peer in
+      let refused = try await peer.desk.run("commands", "send", peer.address.logicalAgentID, "configure", #"{"version":1}"#)
+      #expect(refused.code == 2 && refused.text.contains("use: spotctl configure"), "\(refused.text)")
+      #expect(try await peer.store.list().rows.isEmpty)
+    }
+  }
+
+  @Test func onlyAnAgentThatIsAwayIsWaitedFor() async throws {
+    try await withPeer { peer in
+      for status in AgentStatus.allCases {
+        try await peer.desk.pool.withConnection {
+          _ = try await $0.execute("UPDATE agents SET status = ? WHERE id = ?", [.text(status.rawValue), .text(peer.agentID)])
+        }
+        let sent = try await peer.desk.run("commands", "send", peer.address.logicalAgentID, "ping")
+        #expect(sent.text.contains("the command waits for it") == [.offline, .deleted].contains(status), "\(status): \(sent.text)")
+      }
+    }
+  }
+
+  @Test func whoEndsACancelledCommandIsSaid() async throws {
+    try await withPeer { peer in
+      for (status, words) in [
+        ("online", "requested; its agent is told"), ("offline", "requested; its agent is offline, and the server closes it"),
+      ] {
+        let id = try await peer.store.insert(CommandDraft(agentID: peer.agentID, clientID: "test", commandType: "x"))
+        try await peer.desk.pool.withConnection {
+          _ = try await $0.execute("UPDATE commands SET status = 'running' WHERE id = ?", [.text(id)])
+          _ = try await $0.execute("UPDATE agents SET status = ? WHERE id = ?", [.text(status), .text(peer.agentID)])
+        }
+        let cancelled = try await peer.desk.run("commands", "cancel", id)
+        #expect(cancelled.code == 0 && cancelled.text.contains(words), "\(cancelled.text)")
+      }
+    }
+  }
+
+  @Test func interruptedWaitingSaysHowToLookAtTheCommandAndHowToCancelIt() async throws {
+    try await withPeer { peer in
+      let program = try await Program(
+        "spotctl", ["commands", "send", peer.address.logicalAgentID, "sleep", "--wait"], environment: peer.desk.environment)
+      let id = try await peer.pending()
+      program.send(SIGINT)
+      #expect(try await program.waitForExit() == .exited(130))
+      #expect(program.output.contains("spotctl commands show \(id)"), "\(program.output)")
+      #expect(program.output.contains("spotctl commands cancel \(id)"), "\(program.output)")
+      #expect(try await peer.store.find(id: id)?.status == .pending)
+    }
+  }
+
+  @Test func theOutputOfACommandThatHasNotEndedIsNotThereYet() async throws {
+    try await withPeer { peer in
+      let id = try await peer.store.insert(CommandDraft(agentID: peer.agentID, clientID: "test", commandType: "x"))
+      let early = try await peer.desk.run("commands", "output", id)
+      #expect(early.code == 4 && early.text.contains("the command is pending; its output is stored when it has ended"))
+    }
+  }
+
+  @Test func aReaderThatHasGoneEndsTheToolSilently() async throws {
+    try await withPeer { peer in
+      let id = try await peer.store.insert(CommandDraft(agentID: peer.agentID, clientID: "test", commandType: "x"))
+      try await peer.end(id, .succeeded, exitCode: 0, stdout: "one\ntwo\n")
+      for action in ["output", "show"] {
+        // The reader ends at once; the tool begins after it.
+        let script = "{ sleep 0.5; \"$0\" commands \(action) \(id); echo \"ended with $?\" >&2; } | :"
+        let program = try await Program.tool(
+          "/bin/sh", ["-c", script, try Program.path(of: "spotctl")], environment: peer.desk.environment)
+        _ = try await program.waitForExit()
+        #expect(program.lines == ["ended with 141"], "\(program.output)")
+      }
     }
   }
 

@@ -94,10 +94,34 @@ import Testing
 
   @Test func numbersAreChecked() throws {
     let invocation = try invocation("commands", "send", "a", "ping", "--priority", "256")
-    #expect(throws: UsageError("--priority is '256'; it must be a whole number from 0 to 255")) {
+    let words = "critical, override, urgent, normal, scheduled"
+    #expect(throws: UsageError("--priority is '256'; it must be a whole number from 0 to 255, or \(words)", path: ["commands", "send"])) {
       try invocation.integer("--priority", default: 25, in: 0...255)
     }
     #expect(try invocation.integer("--limit", default: 60, in: 1...100) == 60)
+  }
+
+  @Test func aPriorityMayBeAWord() throws {
+    for (word, number) in [("critical", 100), ("override", 75), ("urgent", 50), ("normal", 25), ("scheduled", 10), ("0", 0)] {
+      let invocation = try invocation("commands", "send", "a", "ping", "--priority", word)
+      #expect(try invocation.integer("--priority", default: 1, in: CommandPriority.range) == number)
+    }
+    let other = try invocation("commands", "list", "--limit", "urgent")
+    #expect(throws: UsageError.self, "words are for priorities") { try other.integer("--limit", default: 1, in: 1...100) }
+  }
+
+  @Test func aBadValueNamesTheCommandsOwnHelp() throws {
+    let invocation = try invocation("commands", "send", "a", "ping", "--timeout", "5x", "--priority", "high")
+    for read in [
+      { _ = try invocation.duration("--timeout", in: 1...60) }, { _ = try invocation.integer("--priority", default: 1, in: 0...9) },
+    ] {
+      do {
+        try read()
+        Issue.record("it was taken")
+      } catch {
+        #expect("\(error)".hasSuffix("\nTry: spotctl commands send --help"), "\(error)")
+      }
+    }
   }
 
   @Test func parametersMustBeAnObject() throws {
@@ -111,7 +135,7 @@ import Testing
         _ = try CommandCommands.parameters(text)
         Issue.record("\(text) was taken")
       } catch {
-        #expect(error.code == .usage && error.description.contains(part), "\(error)")
+        #expect(error.code == .usage && error.description.contains(part) && !error.description.contains("(The"), "\(error)")
       }
     }
   }

@@ -31,6 +31,10 @@ import Testing
         ])
       #expect(try names(try await desk.run("agents", "list", "--target", "not name=db-1", "--status", "offline", "--json")).isEmpty)
       #expect(try await desk.run("agents", "list", "--target", "name=nobody").lines == ["No agents."])
+      for line in [["agents", "tag", "db-1", "--target", "all", "a=1"], ["configure", "db-1", "--target", "all", "replica_count=1"]] {
+        let both = try await desk.run(line)
+        #expect(both.code == 2 && both.text.contains("give AGENT or --target, not both"), "\(both.text)")
+      }
       let wrong = try await desk.run("agents", "list", "--target", "nome=web-1")
       #expect(wrong.code == 2 && wrong.text.contains("did you mean 'name'?") && wrong.lines.last == "  ^")
     }

@@ -40,6 +40,8 @@ public struct ConfigurationChanges: Sendable, Equatable {
       "  \(key.name)\(String(repeating: " ", count: width - key.name.count))  \(key.values)"
     }
     let guess = nearestWord(to: name, in: AgentConfiguration.keys.map(\.name)).map { "; did you mean '\($0)'?" } ?? ""
-    return ChangeError("there is no key '\(printable(String(name.prefix(60))))'\(guess) The keys are:\n\(list.joined(separator: "\n"))")
+    return ChangeError(
+      "there is no key '\(printable(String(name.prefix(60))))'\(guess.isEmpty ? "." : guess) The keys are:\n\(list.joined(separator: "\n"))"
+    )
   }
 }

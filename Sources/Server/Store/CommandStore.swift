@@ -14,6 +14,8 @@ public struct CommandStore: Sendable {
   public struct Filter: Sendable {
     /// One agent's commands.
     public var agentID: String?
+    /// The commands of one client's agents.
+    public var clientID: String?
     /// Commands that stand so.
     public var status: CommandStatus?
     /// One rollout's commands.
@@ -65,6 +67,10 @@ public struct CommandStore: Sendable {
     if let agentID = filter.agentID {
       conditions.append("agent_id = ?")
       values.append(.text(agentID))
+    }
+    if let clientID = filter.clientID {
+      conditions.append("agent_id IN (SELECT a.id FROM agents a WHERE a.client_id = ?)")
+      values.append(.text(clientID))
     }
     if let status = filter.status {
       conditions.append("status = ?")

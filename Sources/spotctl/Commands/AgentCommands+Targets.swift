@@ -30,6 +30,13 @@ extension AgentCommands {
     return TargetExpression(.equals(.property(.id), .init(try await find(invocation).id)))
   }
 
+  /// With `--target` there is no AGENT: a first word that changes nothing is most likely one.
+  func refuseAgentBesideTarget(_ invocation: Invocation) throws(UsageError) {
+    guard invocation.values["--target"] != nil, let word = invocation.words.first, !word.contains("="), !word.hasSuffix("-") else { return }
+    throw UsageError(
+      "'\(printable(word))' is neither name=value nor name-; if it is an agent: give AGENT or --target, not both", path: invocation.path)
+  }
+
   /// `spotctl agents list`.
   func list(_ invocation: Invocation) async throws {
     _ = try await show(try await target(invocation), empty: "No agents.")

@@ -9,12 +9,17 @@ extension CommandCommands {
   private static let defaultDelivery = Duration.seconds(3600)
   /// How long a command is waited for beyond the time that it may run.
   private static let waitingMargin = Duration.seconds(30)
+  /// The command that only `spotctl configure` writes, beside the configuration that the server keeps.
+  private static let configure = "configure"
   private static let seconds = 1...MessageLimits.longestSeconds
 
   func send(_ invocation: Invocation) async throws {
     let isFollowed = invocation.switches.contains("--follow")
     if isFollowed, let other = ["--json", "--wait"].first(where: invocation.switches.contains) {
       throw UsageError("--follow prints the command's own output and waits for its end; leave \(other) out", path: invocation.path)
+    }
+    if invocation.arguments["NAME"] == Self.configure {
+      throw UsageError("the server would not know of a configuration sent by hand; use: spotctl configure", path: [Self.configure])
     }
     let timeout = try invocation.duration("--timeout", in: Self.seconds) ?? .seconds(Command.defaultTimeoutSeconds)
     let waiting = try invocation.duration("--wait-for", in: Self.seconds) ?? timeout + Self.waitingMargin
@@ -33,7 +38,7 @@ extension CommandCommands {
     // Committed: from here on it is delivered, whether the dispatchers can be woken or not.
     if invocation.switches.contains("--wait") {
       async let woken: Void = wakeUp.send(terminal)
-      let ended = try await wait(for: draft.id, waiting)
+      let ended = try await waitOrSayHowToGoOn(draft.id, waiting)
       await woken
       try await show(ended)
       guard ended.status == .succeeded else {
@@ -51,7 +56,7 @@ extension CommandCommands {
     } catch let error as MessageError {
       throw Failure(.usage, "the command cannot be sent: \(error)")
     }
-    if agent.status != .online {
+    if !agent.isReachable {
       let seen = agent.lastHeartbeatAt.map { "last seen \($0.localText)" } ?? "never seen"
       terminal.remark("the agent is \(agent.status.rawValue) (\(seen)); the command waits for it")
     }
@@ -86,6 +91,19 @@ extension CommandCommands {
     }
   }
 
+  /// When the task is cancelled the command goes on, and how to look at it and how to call it off is said.
+  private func waitOrSayHowToGoOn(_ id: String, _ time: Duration) async throws -> StoredCommand {
+    do {
+      return try await wait(for: id, time)
+    } catch {
+      if Task.isCancelled {
+        terminal.remark(
+          "command \(id) goes on; look at it with: spotctl commands show \(id); call it off with: spotctl commands cancel \(id)")
+      }
+      throw error
+    }
+  }
+
   private func wait(for id: String, _ time: Duration) async throws -> StoredCommand {
     let deadline = ContinuousClock.now + time
     while true {
@@ -106,6 +124,12 @@ extension CommandCommands {
     do throws(MessageError) {
       value = try WireCoding.decodeJSON(JSONValue.self, from: Array(text.utf8))
     } catch {
+      // What the decoder says beyond that is no help.
+      if error.problem.hasPrefix("is not valid JSON") {
+        throw Failure(
+          .usage,
+          "the parameters '\(printable(String(text.prefix(40))))' are not valid JSON; quote them for the shell: '{\"key\": \"value\"}'")
+      }
       throw Failure(
         .usage,
         "JSON \(error.field == "body" ? "" : "(at \(error.field)) ")\(error.problem); quote it for the shell: '{\"key\": \"value\"}'")

@@ -5,6 +5,7 @@ import ServiceRuntime
 /// `spotctl commands …`: looking at commands and calling them off. Sending is in `CommandCommands+Send.swift`.
 struct CommandCommands {
   let store: CommandStore
+  let rollouts: RolloutStore
   let agents: AgentCommands
   let wakeUp: WakeUp
   let terminal: Terminal
@@ -18,23 +19,27 @@ struct CommandCommands {
       var query = invocation
       query.arguments["AGENT"] = word
       filter.agentID = try await agents.find(query).id
-    } else if invocation.values["--client"] != nil {
-      throw UsageError("--client means nothing without --agent", path: invocation.path)
     }
     if let word = invocation.values["--status"] {
       guard let status = CommandStatus(rawValue: word) else {
-        throw Failure(
-          .usage, "--status is '\(printable(word))'; it must be one of \(CommandStatus.allCases.map(\.rawValue).joined(separator: ", "))")
+        throw UsageError(
+          "--status is '\(printable(word))'; it must be one of \(CommandStatus.allCases.map(\.rawValue).joined(separator: ", "))",
+          path: invocation.path)
       }
       filter.status = status
     }
     filter.rolloutID = invocation.values["--rollout"]
     filter.createdWithin = try invocation.duration("--since", in: 1...MessageLimits.longestSeconds)
     filter.limit = try invocation.integer("--limit", default: Self.listed, in: 1...10_000)
-    let listing = try await store.list(filter)
-    try terminal.show(listing.rows.map { Record($0) }, empty: "No commands.")
-    for problem in listing.problems { terminal.remark("\(problem)") }
-    if listing.rows.count + listing.problems.count == filter.limit {
+    if filter.agentID == nil, let word = invocation.values["--client"] { filter.clientID = try await agents.clients.find(word).account.id }
+    let found = try await store.list(filter)
+    // A rollout that was removed may have left its commands behind.
+    if let id = filter.rolloutID, found.rows.isEmpty, found.problems.isEmpty, try await rollouts.find(id: id) == nil {
+      throw Failure(.notFound, "there is no rollout '\(printable(id))'; see: spotctl rollouts list")
+    }
+    try terminal.show(found.rows.map { Record($0) }, empty: "No commands.")
+    for problem in found.problems { terminal.remark("\(problem)") }
+    if invocation.values["--limit"] == nil, found.rows.count + found.problems.count == filter.limit {
       terminal.remark("only the newest \(filter.limit) are shown; narrow it with --agent, --status or --since, or give a --limit")
     }
   }
@@ -61,7 +66,6 @@ struct CommandCommands {
   func output(_ invocation: Invocation) async throws {
     let command = try await find(invocation.arguments["ID"] ?? "")
     let texts = try await store.outputTexts(id: command.id)
-    if !command.status.isFinal { terminal.remark("the command is \(command.status.rawValue); its output is stored when it has ended") }
     let text = CommandText()
     if let output = command.output { try text.write("\(output)\n", to: .standardOutput) }
     for (stream, content, bytes) in [
@@ -71,6 +75,9 @@ struct CommandCommands {
       guard let content else { continue }
       try text.write(content, to: stream)
       if let cut = Self.cut(content, bytes) { terminal.remark("\(stream.rawValue) had \(bytes ?? 0) bytes; \(cut)") }
+    }
+    guard command.status.isFinal else {
+      throw Failure(.timedOut, "the command is \(command.status.rawValue); its output is stored when it has ended")
     }
   }
 
@@ -88,7 +95,9 @@ struct CommandCommands {
       record.add("id", .text(id), listed: true)
       switch answer {
       case .cancelled: record.add("cancel", .text("cancelled before it was sent"), listed: true)
-      case .requested: record.add("cancel", .text("requested; its agent is told"), listed: true)
+      case .requested:
+        let what = try await whoEnds(id)
+        record.add("cancel", .text("requested; \(what)"), listed: true)
       case .ended(let status): record.add("cancel", .text("none: it had ended as \(status.rawValue)"), listed: true)
       case .unknown: continue
       }
@@ -96,6 +105,13 @@ struct CommandCommands {
     }
     if !records.isEmpty { try terminal.show(records, empty: "") }
     if !unknown.isEmpty { throw Failure(.notFound, "there is no command \(unknown.map { "'\(printable($0))'" }.joined(separator: ", "))") }
+  }
+
+  /// Who ends a command that was called off after it had been sent.
+  private func whoEnds(_ id: String) async throws -> String {
+    let agent = try await agents.store.find(id: try await find(id).agentID)
+    guard let agent, !agent.isReachable else { return "its agent is told" }
+    return "its agent is \(agent.status.rawValue), and the server closes it"
   }
 
   func find(_ id: String) async throws -> StoredCommand {

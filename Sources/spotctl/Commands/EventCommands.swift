@@ -32,11 +32,11 @@ struct EventCommands {
       if filter.within != nil { filter.limit = Self.mostEvents }
       try await follow(filter)
     } else {
-      try await list(filter)
+      try await list(filter, isLimited: invocation.values["--limit"] != nil)
     }
   }
 
-  private func list(_ filter: FleetEventStore.Filter) async throws {
+  private func list(_ filter: FleetEventStore.Filter, isLimited: Bool) async throws {
     let listing = try await store.list(filter)
     if terminal.isJSON {
       try terminal.show(listing.rows.map { Record($0) }, empty: "")
@@ -46,7 +46,7 @@ struct EventCommands {
       for event in listing.rows { try terminal.writeLine(EventLine.text(event)) }
     }
     for problem in listing.problems { terminal.remark("\(problem)") }
-    if listing.rows.count == filter.limit {
+    if listing.rows.count == filter.limit, !isLimited {
       terminal.remark("only the newest \(filter.limit) are shown; see --limit, --since and --filter")
     }
   }

@@ -33,7 +33,7 @@ struct RolloutCommands {
     let policy = RolloutPolicy(concurrency: draft.concurrency, maxErrors: draft.maxErrors, canary: draft.canary, total: count)
     if invocation.switches.contains("--dry-run") { return try await dryRun(draft, target, count, policy) }
     try await store.create(draft)
-    terminal.remark("\(count) agents: \(Self.plan(policy))")
+    terminal.remark("\(count) agent\(count == 1 ? "" : "s"): \(Self.plan(policy))")
     do {
       try await store.prepare(draft.id)
     } catch {
@@ -139,7 +139,8 @@ struct RolloutCommands {
         return record
       }, empty: "No agents.")
     if count > hit.count { terminal.remark("only the first \(hit.count) are shown") }
-    terminal.remark("'\(printable(draft.commandType))' would run on \(count) agents: \(Self.plan(policy)). Nothing was written")
+    terminal.remark(
+      "'\(printable(draft.commandType))' would run on \(count) agent\(count == 1 ? "" : "s"): \(Self.plan(policy)). Nothing was written")
   }
 
   private static func plan(_ policy: RolloutPolicy) -> String {

@@ -8,6 +8,7 @@ struct TagCommands {
   let terminal: Terminal
 
   func change(_ invocation: Invocation) async throws {
+    try agents.refuseAgentBesideTarget(invocation)
     let changes = try TagChanges(parsing: invocation.words)
     let target = try await agents.actedOn(invocation)
     if invocation.switches.contains("--dry-run") { return try await agents.showWhomItHits(target) }

@@ -32,6 +32,10 @@ extension Invocation {
   /// A time span of an option, in a range of seconds; `nil` when the option is not there.
   func duration(_ option: String, in range: ClosedRange<Int>) throws(UsageError) -> Duration? {
     guard let text = values[option] else { return nil }
-    return try DurationWord.parse(text, option, in: range)
+    do throws(UsageError) {
+      return try DurationWord.parse(text, option, in: range)
+    } catch {
+      throw UsageError(error.problem, path: path)
+    }
   }
 }

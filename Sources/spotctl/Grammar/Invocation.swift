@@ -13,11 +13,15 @@ struct Invocation: Sendable, Equatable {
   /// Switches that were given: `--wait`.
   var switches: Set<String> = []
 
-  /// A whole number of an option, in a range.
+  /// A whole number of an option, in a range; where the option has words for some numbers (`PriorityWord`), one of them will do.
   func integer(_ option: String, default fallback: Int, in range: ClosedRange<Int>) throws(UsageError) -> Int {
     guard let text = values[option] else { return fallback }
+    let words = option == PriorityWord.option ? PriorityWord.allCases : []
+    if let word = words.first(where: { $0.rawValue == text }) { return word.number }
     guard let number = Int(text), range.contains(number) else {
-      throw UsageError("\(option) is '\(printable(text))'; it must be a whole number from \(range.lowerBound) to \(range.upperBound)")
+      let choice = words.isEmpty ? "" : ", or \(words.map(\.rawValue).joined(separator: ", "))"
+      throw UsageError(
+        "\(option) is '\(printable(text))'; it must be a whole number from \(range.lowerBound) to \(range.upperBound)\(choice)", path: path)
     }
     return number
   }

@@ -14,7 +14,7 @@ struct CommandText: Sendable {
     guard !text.isEmpty else { return }
     let text = isTerminal[stream] == true ? Self.harmless(text) : text
     guard !writeFully(text, to: stream == .standardOutput ? STDOUT_FILENO : STDERR_FILENO) else { return }
-    throw OutputError(description: "the output could not be written: [Errno \(errno)] \(String(cString: strerror(errno)))")
+    throw OutputError(writing: "output", errno)
   }
 
   /// Line breaks and tabs stay, of a carriage return before a line break only that; every other control character is shown as `\u{…}`.

@@ -26,7 +26,7 @@ struct Terminal: Sendable {
   /// A result that did not arrive whole is a failure: a full disk must not look like success.
   func print(_ text: String) throws {
     guard !writeFully(text, to: STDOUT_FILENO) else { return }
-    throw OutputError(description: "the result could not be written: [Errno \(errno)] \(String(cString: strerror(errno)))")
+    throw OutputError(writing: "result", errno)
   }
 
   /// Says something to the person that is no result, on standard error, where it disturbs no pipe.
@@ -35,5 +35,18 @@ struct Terminal: Sendable {
 
 /// Standard output took no more.
 struct OutputError: Error, CustomStringConvertible {
+  /// What the tool ends with when nobody reads on: as a shell says it of a program that SIGPIPE killed.
+  static let nobodyReads = 128 + SIGPIPE
+
   let description: String
+  /// Whether it is a pipe whose reader has gone, which is no failure: `| head` has what it wants.
+  var isUnread = false
+
+  init(description: String) { self.description = description }
+
+  /// A write of `what` that failed with `number`.
+  init(writing what: String, _ number: Int32) {
+    description = "the \(what) could not be written: [Errno \(number)] \(String(cString: strerror(number)))"
+    isUnread = number == EPIPE
+  }
 }
