@@ -3,6 +3,8 @@
 import os
 import selectors
 import shutil
+import stat
+import tempfile
 import time
 
 from .building import REPOSITORY
@@ -52,9 +54,26 @@ BROKEN = ("demo-2", "demo-3")
 ENDLESS_CHILD = ["sleep", "86399"]
 
 
+def nobody_else_may_write(folder):
+    """Whether a folder and all above it are as agents want them (docs/commands-on-agents.md, "The folder")."""
+    folder = folder.resolve()
+    for place in (folder, *folder.parents):
+        status = place.stat()
+        shared = status.st_mode & 0o022 and not (status.st_mode & stat.S_ISVTX and place != folder)
+        if shared or status.st_uid not in (0, os.geteuid()):
+            return False
+    return True
+
+
 def prepare_commands(folder):
     """The commands folder of the demo's agents: the examples, and the demo's own."""
-    folder.mkdir(mode=0o755)
+    if nobody_else_may_write(folder.parent):
+        folder.mkdir(mode=0o755)
+    else:
+        # A checkout that is another user's, or its group's to write, is no place that an agent runs programs from.
+        elsewhere = tempfile.mkdtemp(prefix="spot-optimizer-demo-")
+        folder.symlink_to(elsewhere)
+    folder.chmod(0o755)
     for example in sorted((REPOSITORY / "examples" / "commands").iterdir()):
         shutil.copyfile(example, folder / example.name)
         (folder / example.name).chmod(0o755 if os.access(example, os.X_OK) else 0o644)

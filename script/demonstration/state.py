@@ -103,4 +103,7 @@ class State:
         """Removes what is of no use after the end, secrets first."""
         (self.folder / ENVIRONMENT).unlink(missing_ok=True)
         for folder in (self.agents, self.temporary, self.commands, self.broken):
-            shutil.rmtree(folder, ignore_errors=True)
+            # The commands' folder may lie elsewhere, behind a link.
+            shutil.rmtree(folder.resolve(), ignore_errors=True)
+            if folder.is_symlink():
+                folder.unlink()
