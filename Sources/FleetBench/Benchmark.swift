@@ -1,3 +1,4 @@
+import AMQP
 import Glibc
 import ServiceRuntime
 
@@ -74,3 +75,16 @@ private func measure(_ benchmark: any Benchmark, until stop: StopRequest) async 
 
 /// What is not a figure: progress and errors, on standard error.
 func say(_ text: String) { writeFully("fleet-bench: \(printable(text))\n", to: STDERR_FILENO) }
+
+/// Removes the queues of simulated agents, and says which are left when the broker does not let it.
+func deleteQueues(_ queues: [String], _ settings: BenchSettings, on loop: EventLoop) async {
+  guard !queues.isEmpty else { return }
+  do {
+    try await withConnection(settings.broker.connection(named: "fleet-bench clean up"), on: loop) { connection in
+      let channel = try await connection.openChannel()
+      for queue in queues { try await channel.deleteQueue(queue) }
+    }
+  } catch {
+    say("the queues of the simulated agents could not be deleted (\(queues.joined(separator: ", "))): \(error)")
+  }
+}

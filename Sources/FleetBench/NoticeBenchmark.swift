@@ -49,16 +49,7 @@ actor NoticeBenchmark: Benchmark {
   }
 
   func cleanUp() async {
-    if !queues.isEmpty {
-      do {
-        try await withConnection(settings.broker.connection(named: "fleet-bench clean up"), on: loop) { [queues] connection in
-          let channel = try await connection.openChannel()
-          for queue in queues { try await channel.deleteQueue(queue) }
-        }
-      } catch {
-        say("the queues of the simulated agents could not be deleted (\(queues.joined(separator: ", "))): \(error)")
-      }
-    }
+    await deleteQueues(queues, settings, on: loop)
     if let fleet { await fleet.remove() }
     await pool.close()
     loop.stop()
