@@ -26,13 +26,14 @@ let package = Package(
     .target(name: "FleetProtocol", dependencies: ["CCrypto", "ServiceRuntime"]),
 
     .target(name: "SignedMessages", dependencies: ["AMQP", "FleetProtocol"]),
+    .target(name: "Diagnosis", dependencies: ["FleetProtocol", "ServiceRuntime"]),
 
-    .target(name: "Agent", dependencies: ["AMQP", "HTTP", "FleetProtocol", "ServiceRuntime", "SignedMessages", "CLinux"]),
-    .target(name: "Server", dependencies: ["AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "SignedMessages"]),
+    .target(name: "Agent", dependencies: ["AMQP", "HTTP", "Diagnosis", "FleetProtocol", "ServiceRuntime", "SignedMessages", "CLinux"]),
+    .target(name: "Server", dependencies: ["AMQP", "MySQL", "HTTP", "Diagnosis", "FleetProtocol", "ServiceRuntime", "SignedMessages"]),
 
     .executableTarget(name: "spot-optimizer-agent", dependencies: ["Agent", "ServiceRuntime"]),
     .executableTarget(name: "spot-optimizer-server", dependencies: ["Server", "ServiceRuntime"]),
-    .executableTarget(name: "spotctl", dependencies: ["Server", "AMQP", "MySQL", "FleetProtocol", "ServiceRuntime"]),
+    .executableTarget(name: "spotctl", dependencies: ["Server", "AMQP", "MySQL", "Diagnosis", "FleetProtocol", "ServiceRuntime"]),
     .executableTarget(
       name: "FleetBench", dependencies: ["Agent", "Server", "AMQP", "MySQL", "FleetProtocol", "ServiceRuntime", "SignedMessages"]),
 
@@ -46,6 +47,7 @@ let package = Package(
     .testTarget(name: "MySQLTests", dependencies: ["MySQL", "ServiceRuntime", "TestSupport"]),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "ServiceRuntime", "TestSupport"]),
     .testTarget(name: "FleetProtocolTests", dependencies: ["FleetProtocol", "ServiceRuntime", "TestSupport"]),
+    .testTarget(name: "DiagnosisTests", dependencies: ["Diagnosis", "FleetProtocol", "ServiceRuntime"]),
     .testTarget(
       name: "AgentTests", dependencies: ["Agent", "AMQP", "FleetProtocol", "HTTP", "ServiceRuntime", "SignedMessages", "TestSupport"]),
     .testTarget(
