@@ -8,8 +8,9 @@ public enum AgentProcess {
 
   /// Runs an agent and returns the process's exit code. `Signals.block()` must have been called first thing in `main`.
   ///
-  /// SIGTERM and SIGINT stop the agent. A second signal, or a stop that takes too long, ends the process from here.
-  public static func run(_ agent: Agent, log: Logger) async -> Int32 {
+  /// SIGTERM and SIGINT stop the agent. A second signal, or a stop that takes too long, ends the process from here. SIGHUP reopens `logFile`, for
+  /// which `Signals.blockHangUp` must have been called.
+  public static func run(_ agent: Agent, log: Logger, logFile: LogFile? = nil) async -> Int32 {
     let isStopping = Observed(false)
     return await withTaskGroup(of: Int32?.self) { group in
       group.addTask { await agent.run().rawValue }
@@ -19,6 +20,10 @@ public enum AgentProcess {
       }
       group.addTask {
         await limitStop(isStopping, log)
+        return nil
+      }
+      group.addTask {
+        await logFile?.reopenAtHangUps()
         return nil
       }
       defer { group.cancelAll() }

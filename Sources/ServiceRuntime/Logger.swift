@@ -1,22 +1,28 @@
 import Glibc
 
-/// Writes the guide's log lines, `2025-11-25 05:26:47 ERROR - …`, each with one `write` to standard error.
+/// Writes log lines, each with one `write`: the guide's `2025-11-25 05:26:47 ERROR - …`, or JSON (`LogFormat`).
 ///
 /// From any thread. A line break or control character inside a message is shown as an escape, so that what comes from the wire
 /// cannot forge a line. Callers never pass a secret: tokens go through `tokenPreview`.
 public struct Logger: Sendable {
   /// The least severe level that is written.
   public let level: LogLevel
+  private let format: LogFormat
+  private let program: String
   private let write: @Sendable (String) -> Void
 
-  /// A logger to standard error.
-  public init(level: LogLevel) {
-    self.init(level: level) { line in writeFully(line, to: STDERR_FILENO) }
+  /// A logger to standard error, and to `file` if there is one. `program` names who speaks, in JSON.
+  public init(level: LogLevel, format: LogFormat = .text, program: String = "", file: LogFile? = nil) {
+    self.init(level: level, format: format, program: program) { line in
+      if let file { file.write(line) } else { writeFully(line, to: STDERR_FILENO) }
+    }
   }
 
   /// A logger whose finished lines (with their line break) go to `write`.
-  public init(level: LogLevel, write: @escaping @Sendable (String) -> Void) {
+  public init(level: LogLevel, format: LogFormat = .text, program: String = "", write: @escaping @Sendable (String) -> Void) {
     self.level = level
+    self.format = format
+    self.program = program
     self.write = write
   }
 
@@ -29,12 +35,17 @@ public struct Logger: Sendable {
   /// Something failed and a person should look.
   public func error(_ message: @autoclosure () -> String) { log(.error, message) }
 
-  /// Writes lines as they are, without time and level: the start-up banner of the guide.
-  public func banner(_ lines: [String]) { write(lines.map { $0 + "\n" }.joined()) }
+  /// Writes lines as they are, without time and level: the start-up banner of the guide. In JSON they are lines like any other, without the rules.
+  public func banner(_ lines: [String]) {
+    switch format {
+    case .text: write(lines.map { $0 + "\n" }.joined())
+    case .json: for line in lines where !line.allSatisfy({ $0 == "=" }) { info(line) }
+    }
+  }
 
   private func log(_ level: LogLevel, _ message: () -> String) {
     guard level >= self.level else { return }
-    write("\(Timestamp.now().localText) \(level.rawValue) - \(printable(message()))\n")
+    write(format.line(.now(), level, program, message()))
   }
 }
 

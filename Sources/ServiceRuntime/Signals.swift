@@ -24,13 +24,31 @@ public enum Signals {
     signal(SIGCHLD, SIG_DFL)
   }
 
+  /// Blocks SIGHUP too, for a program that reopens its log at it; any other ends when its terminal is closed. Before any thread is started.
+  public static func blockHangUp() {
+    var set = hangUpSet()
+    pthread_sigmask(SIG_BLOCK, &set, nil)
+  }
+
+  private static func hangUpSet() -> sigset_t {
+    var set = sigset_t()
+    sigemptyset(&set)
+    sigaddset(&set, SIGHUP)
+    return set
+  }
+
   /// Every SIGTERM and SIGINT from now on, by number. A second one while the first is being served is delivered too.
-  public static func termination() -> AsyncStream<Int32> {
+  public static func termination() -> AsyncStream<Int32> { stream(of: terminationSet(), thread: "signals") }
+
+  /// Every SIGHUP from now on, after `blockHangUp`.
+  public static func hangUps() -> AsyncStream<Int32> { stream(of: hangUpSet(), thread: "hang-ups") }
+
+  private static func stream(of signals: sigset_t, thread: String) -> AsyncStream<Int32> {
     AsyncStream(bufferingPolicy: .bufferingNewest(4)) { continuation in
-      var set = terminationSet()
+      var set = signals
       let descriptor = signalfd(-1, &set, Int32(SFD_CLOEXEC))
       precondition(descriptor >= 0, "signalfd: \(String(cString: strerror(errno)))")
-      startThread(name: "signals") {
+      startThread(name: thread) {
         var info = signalfd_siginfo()
         while true {
           let count = read(descriptor, &info, MemoryLayout<signalfd_siginfo>.size)

@@ -17,8 +17,10 @@ case .unknown(let argument):
 case .run:
   do throws(ConfigurationError) {
     let settings = try AgentSettings(.process)
-    let log = Logger(level: settings.logLevel)
-    exit(runProgram { await AgentProcess.run(Agent(settings, log: log), log: log) })
+    let file = try settings.logFile.map { path throws(ConfigurationError) in try LogFile(path) }
+    if file != nil { Signals.blockHangUp() }
+    let log = Logger(level: settings.logLevel, format: settings.logFormat, program: "spot-optimizer-agent", file: file)
+    exit(runProgram { await AgentProcess.run(Agent(settings, log: log), log: log, logFile: file) })
   } catch {
     Logger(level: .error).error("Configuration: \(error)")
     exit(AgentExit.badConfiguration.rawValue)

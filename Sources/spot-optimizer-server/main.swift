@@ -15,11 +15,13 @@ let usage = """
     --help        print this
 
   It is configured by its environment: AMQP_URL, DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME, SPOT_OPTIMIZER_KEYS_DIR, HTTP_PORT,
-  AGENT_HEARTBEAT_TIMEOUT and others; docs/configuration.md has all of them.
+  AGENT_HEARTBEAT_TIMEOUT, SPOT_OPTIMIZER_LOG_FILE and others; docs/configuration.md has all of them.
 
   examples:
     spot-optimizer-server
     spot-optimizer-server --role worker
+
+  SIGHUP reopens the log file, if there is one.
 
   exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong arguments or configuration
 
@@ -48,7 +50,7 @@ while let argument = arguments.popFirst() {
 }
 
 /// Runs the server until it ends or SIGTERM or SIGINT stops it, and gives the process's exit code. A second signal ends it at once.
-func runServer(_ configuration: ServerConfiguration, _ logger: Logger) async -> Int32 {
+func runServer(_ configuration: ServerConfiguration, _ logger: Logger, _ logFile: LogFile?) async -> Int32 {
   let stop = StopRequest()
   return await withTaskGroup(of: Int32?.self) { group in
     group.addTask {
@@ -57,6 +59,10 @@ func runServer(_ configuration: ServerConfiguration, _ logger: Logger) async -> 
         logger.info("Stopping (signal \(signal)): finishing what is under way")
         stop.request()
       }
+      return nil
+    }
+    group.addTask {
+      await logFile?.reopenAtHangUps()
       return nil
     }
     group.addTask {
@@ -81,9 +87,11 @@ func runServer(_ configuration: ServerConfiguration, _ logger: Logger) async -> 
 
 do throws(ConfigurationError) {
   let configuration = try ServerConfiguration(.process, role: role)
-  let logger = Logger(level: configuration.logLevel)
+  let file = try configuration.logFile.map { path throws(ConfigurationError) in try LogFile(path) }
+  if file != nil { Signals.blockHangUp() }
+  let logger = Logger(level: configuration.logLevel, format: configuration.logFormat, program: "spot-optimizer-server", file: file)
   logger.info("spot-optimizer-server \(programVersion) starts (role \(configuration.role.rawValue))")
-  exit(runProgram { await runServer(configuration, logger) })
+  exit(runProgram { await runServer(configuration, logger, file) })
 } catch {
   fail(2, "\(error)")
 }

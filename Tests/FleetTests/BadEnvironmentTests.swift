@@ -46,6 +46,8 @@ import Testing
     Case("HEARTBEAT_INTERVAL", "99999999999999999999", "'99999999999999999999'", "3600"),
     Case("BROKER_CREDENTIAL_TTL", "59", "is 59", "out of range", "604800"),
     Case("LOG_LEVEL", "LOUD", "'LOUD'", "DEBUG"),
+    Case("LOG_FORMAT", "xml", "'xml'", "text, json"),
+    Case("SPOT_OPTIMIZER_LOG_FILE", "/nonexistent/backend.log", "'/nonexistent/backend.log'", "[Errno 2]", "standard error"),
     Case("SPOT_OPTIMIZER_SERVER_ROLE", "master", "'master'", "all, worker, http"),
     Case("AGENT_BROKER_URLS", "amqp://agent:\(secret)@b:5672", "login", "amqp://host:port"),
     Case("AGENT_BROKER_URLS", "mqtt://b:1883", "mqtt", "amqp"),

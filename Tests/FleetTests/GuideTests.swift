@@ -40,12 +40,16 @@ import Testing
       #"curl -H "Authorization: Bearer YOUR_TOKEN" -H "Content-Type: application/json" http://your-server:5000/api/agents/test-id/config"#,
       answers: "Agent not found"),
     Case(#"curl -H "Authorization: Bearer wrong" http://your-server:5000/api/agents/test-id/config"#, answers: "Invalid client token"),
+    Case(#"grep "Invalid client token" /var/log/spot-optimizer/backend.log"#, answers: "endpoint: /api/"),
+    Case(#"grep "agent-id-here" /var/log/spot-optimizer/backend.log"#, answers: "agent-001"),
     Case(mysql + #""DELETE FROM agents WHERE logical_agent_id = 'YOUR_LOGICAL_ID';""#, answers: ""),
   ]
 
   @Test func everyCommandOfTheGuideAnswersAsItSays() async throws {
     try await withFleet { fleet in
-      let server = try await fleet.startServer()
+      let log = NSTemporaryDirectory() + "spot-optimizer-guide-\(UUID().uuidString).log"
+      defer { try? FileManager.default.removeItem(atPath: log) }  // What is left is in the tests' own folder.
+      let server = try await fleet.startServer(role: "all", ["SPOT_OPTIMIZER_LOG_FILE": log])
       try await fleet.createClient()
       _ = try await fleet.startAgent("agent-001", server)
       try await fleet.waitForAgent("agent-001", "is online") { $0.status == "online" }
@@ -62,7 +66,7 @@ import Testing
       let replacements = [
         ("-p DB_NAME", database["DB_NAME"] ?? ""), ("DB_HOST", database["DB_HOST"] ?? ""), ("DB_USER", database["DB_USER"] ?? ""),
         ("YOUR_TOKEN", fleet.token), ("YOUR_LOGICAL_ID", "agent-001"), ("YOUR_CLIENT_ID", Fleet.clientID),
-        ("http://your-server:5000", server.url),
+        ("http://your-server:5000", server.url), ("/var/log/spot-optimizer/backend.log", log), ("agent-id-here", "agent-001"),
       ]
       var passed = 0
       for item in Self.cases {

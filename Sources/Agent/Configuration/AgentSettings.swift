@@ -29,6 +29,10 @@ public struct AgentSettings: Sendable {
   let home: String?
   /// How much is logged (`LOG_LEVEL`).
   public let logLevel: LogLevel
+  /// How a line of the log is written (`LOG_FORMAT`).
+  public let logFormat: LogFormat
+  /// The file that the log goes to besides standard error (`SPOT_OPTIMIZER_LOG_FILE`).
+  public let logFile: String?
   /// What the operator should be told of these settings, once there is a log.
   let remarks: [Remark]
 
@@ -41,6 +45,8 @@ public struct AgentSettings: Sendable {
   /// Reads and checks the environment.
   public init(_ environment: Environment) throws(ConfigurationError) {
     logLevel = try environment.choice("LOG_LEVEL", default: LogLevel.info)
+    logFormat = try environment.choice("LOG_FORMAT", default: LogFormat.text)
+    logFile = environment["SPOT_OPTIMIZER_LOG_FILE"]
     let url = "SPOT_OPTIMIZER_SERVER_URL"
     serverURL = try ServerURL(
       environment.required(url, remedy: "set it to the server's address, such as http://your-server:5000"), name: url)

@@ -33,6 +33,8 @@ public enum Arguments: Equatable, Sendable {
       AWS_REGION                         the region (default: what the instance metadata says)
       HEARTBEAT_INTERVAL                 seconds between heartbeats, 1 to 3600 (default: what the server says, usually 30)
       LOG_LEVEL                          DEBUG, INFO, WARNING or ERROR (default: INFO)
+      LOG_FORMAT                         text or json (default: text)
+      SPOT_OPTIMIZER_LOG_FILE            file that the log goes to besides standard error (default: none)
       SPOT_OPTIMIZER_STATE_DIR           folder for the broker credential and the journal of commands (default:
                                          /var/lib/spot-optimizer for root, else
                                          $XDG_STATE_HOME/spot-optimizer or ~/.local/state/spot-optimizer)
@@ -46,7 +48,7 @@ public enum Arguments: Equatable, Sendable {
       AWS_EC2_METADATA_DISABLED          true: do not ask it
       PENDING_COMMANDS_CHECK_INTERVAL    accepted and no longer used: commands arrive when they are written
 
-    SIGTERM and SIGINT stop it within five seconds; a second one ends it at once.
+    SIGTERM and SIGINT stop it within five seconds; a second one ends it at once. SIGHUP reopens the log file, if there is one.
 
     Exit codes: 0 stopped as asked, 1 could not start (server, broker or worker does not answer), 2 bad configuration or
     arguments, 3 the server refused the client token, 130 or 143 ended at once by a second signal.

@@ -27,12 +27,18 @@ public struct ServerConfiguration: Sendable {
   public let heartbeatInterval: Duration
   /// `LOG_LEVEL`.
   public let logLevel: LogLevel
+  /// `LOG_FORMAT`.
+  public let logFormat: LogFormat
+  /// `SPOT_OPTIMIZER_LOG_FILE`: the file that the log goes to besides standard error.
+  public let logFile: String?
   /// What is allowed and yet probably not meant; for the log at start.
   public let warnings: [String]
 
   /// Reads and checks the variables. `role` is the value of `--role`, which goes before the variable.
   public init(_ environment: Environment, role argument: String? = nil) throws(ConfigurationError) {
     logLevel = try environment.choice("LOG_LEVEL", default: .info)
+    logFormat = try environment.choice("LOG_FORMAT", default: LogFormat.text)
+    logFile = environment["SPOT_OPTIMIZER_LOG_FILE"]
     role = try Self.role(environment, argument)
     database = try DatabaseSettings(environment)
     broker = try BrokerSettings(environment)
