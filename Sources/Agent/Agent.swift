@@ -7,13 +7,16 @@ public struct Agent: Sendable {
   private let settings: AgentSettings
   private let timings: AgentTimings
   private let log: Logger
+  private let serviceManager: ServiceManager
   private let stopRequest = Observed(false)
   private let isConnected = Observed(false)
   private let desk = Lock<CommandDesk?>(nil)
   private let onJournalStep: @Sendable (JournalStep) -> Void
 
   /// An agent of these settings; nothing happens before `run`.
-  public init(_ settings: AgentSettings, log: Logger) { self.init(settings, log: log) { _ in } }
+  public init(_ settings: AgentSettings, log: Logger, serviceManager: ServiceManager = .none) {
+    self.init(settings, timings: AgentTimings(), log: log, serviceManager: serviceManager)
+  }
 
   /// One that calls `onJournalStep` at each moment of a command's life, from any thread, so that a test can end the process there.
   package init(_ settings: AgentSettings, log: Logger, onJournalStep: @escaping @Sendable (JournalStep) -> Void) {
@@ -21,11 +24,13 @@ public struct Agent: Sendable {
   }
 
   init(
-    _ settings: AgentSettings, timings: AgentTimings, log: Logger, onJournalStep: @escaping @Sendable (JournalStep) -> Void = { _ in }
+    _ settings: AgentSettings, timings: AgentTimings, log: Logger, serviceManager: ServiceManager = .none,
+    onJournalStep: @escaping @Sendable (JournalStep) -> Void = { _ in }
   ) {
     self.settings = settings
     self.timings = timings
     self.log = log
+    self.serviceManager = serviceManager
     self.onJournalStep = onJournalStep
   }
 
@@ -65,6 +70,7 @@ public struct Agent: Sendable {
       let context = try await start(on: loop)
       try await withThrowingTaskGroup(of: Void.self) { group in
         group.addTask { await context.desk.run(context) }
+        group.addTask { try await tellServiceManager(context) }
         group.addTask { try await work(context) }
         defer { group.cancelAll() }
         for try await _ in group {}
@@ -158,6 +164,26 @@ public struct Agent: Sendable {
         try await ConnectedAgent(context, connection, try login.endpoint, healthy: healthy).run()
       }
       try Task.checkCancellation()
+    }
+  }
+
+  /// Registered is ready. From then on the watchdog hears of the agent for as long as Swift's pool, where this task runs, and the event loop, which it
+  /// visits, do their work; a broker that is away is no reason to be ended.
+  private func tellServiceManager(_ context: AgentContext) async throws {
+    try await context.membership.wait { $0.hasBegun }
+    await serviceManager.ready("\(context.name) is registered")
+    try await withThrowingTaskGroup(of: Void.self) { group in
+      let probe = ExecutorProbe(context.loop)
+      group.addTask { try await serviceManager.keepWatchdog { await probe.visit() } }
+      group.addTask {
+        while true {
+          try await isConnected.wait { !$0 }
+          await serviceManager.status("\(context.name) has no connection to the broker and tries again")
+          try await isConnected.wait { $0 }
+          await serviceManager.status("\(context.name) is connected to the broker")
+        }
+      }
+      try await group.waitForAll()
     }
   }
 

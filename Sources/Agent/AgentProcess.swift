@@ -10,12 +10,14 @@ public enum AgentProcess {
   ///
   /// SIGTERM and SIGINT stop the agent. A second signal, or a stop that takes too long, ends the process from here. SIGHUP reopens `logFile`, for
   /// which `Signals.blockHangUp` must have been called.
-  public static func run(_ agent: Agent, log: Logger, logFile: LogFile? = nil) async -> Int32 {
+  public static func run(
+    _ agent: Agent, log: Logger, logFile: LogFile? = nil, serviceManager: ServiceManager = .none
+  ) async -> Int32 {
     let isStopping = Observed(false)
     return await withTaskGroup(of: Int32?.self) { group in
       group.addTask { await agent.run().rawValue }
       group.addTask {
-        await obeySignals(agent, isStopping, log)
+        await obeySignals(agent, isStopping, log, serviceManager)
         return nil
       }
       group.addTask {
@@ -37,7 +39,9 @@ public enum AgentProcess {
     }
   }
 
-  private static func obeySignals(_ agent: Agent, _ isStopping: Observed<Bool>, _ log: Logger) async {
+  private static func obeySignals(
+    _ agent: Agent, _ isStopping: Observed<Bool>, _ log: Logger, _ serviceManager: ServiceManager
+  ) async {
     for await signal in Signals.termination() {
       if isStopping.value {
         log.warning("\(name(signal)) again: ending at once")
@@ -46,6 +50,7 @@ public enum AgentProcess {
       log.info("\(name(signal)): stopping")
       isStopping.update { $0 = true }
       agent.stop()
+      await serviceManager.stopping()
     }
   }
 

@@ -12,11 +12,13 @@ import ServiceRuntime
 public struct Server: Sendable {
   private let configuration: ServerConfiguration
   private let logger: Logger
+  private let serviceManager: ServiceManager
 
   /// A server that is told everything by `configuration`.
-  public init(_ configuration: ServerConfiguration, logger: Logger) {
+  public init(_ configuration: ServerConfiguration, logger: Logger, serviceManager: ServiceManager = .none) {
     self.configuration = configuration
     self.logger = logger
+    self.serviceManager = serviceManager
   }
 
   /// Runs until `stop` is wished: dispatches what was claimed, lets requests under way be answered, gives unacknowledged messages back to their
@@ -49,14 +51,17 @@ public struct Server: Sendable {
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await publisher.run() }
       if let front { group.addTask { await front.run() } }
+      if serviceManager.watchdogInterval != nil { group.addTask { try await keepWatchdog(consuming, publishing) } }
       group.addTask {
+        await serviceManager.status("Waiting for the database")
         try await prepareDatabase(pool, clock)
+        if !configuration.role.runsWorker { await serviceManager.ready("Listening") }
         try await withThrowingTaskGroup(of: Void.self) { group in
           group.addTask { try await clock.run() }
           if configuration.role.runsWorker {
             let work = WorkerRole(
               configuration: configuration, pool: pool, consuming: consuming, publishing: publishing, clock: clock,
-              authFailures: authFailures, publisher: publisher, logger: logger)
+              authFailures: authFailures, publisher: publisher, serviceManager: serviceManager, logger: logger)
             group.addTask { try await work.run(until: stop) }
           }
           defer { group.cancelAll() }
@@ -86,6 +91,12 @@ public struct Server: Sendable {
 }
 
 extension Server {
+  /// For as long as Swift's pool, where this runs, and both event loops do their work. A database or broker that is away is waited for, not died of.
+  private func keepWatchdog(_ consuming: EventLoop, _ publishing: EventLoop) async throws {
+    let probes = [ExecutorProbe(consuming), ExecutorProbe(publishing)]
+    try await serviceManager.keepWatchdog { for probe in probes { await probe.visit() } }
+  }
+
   private func makeFront(_ pool: Pool, _ clock: FleetClock, _ authFailures: AuthFailureRecorder, _ publisher: Publisher) throws -> Front {
     let terms = CredentialDesk.Terms(
       brokers: configuration.agentBrokers, virtualHost: configuration.broker.virtualHost, lifetime: configuration.credentialLifetime,

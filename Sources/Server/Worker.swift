@@ -13,6 +13,7 @@ struct Worker: Sendable {
   let notices: NoticeDesk
   let presence: PresenceWatch
   let signals: WorkSignals
+  let serviceManager: ServiceManager
   let logger: Logger
 
   /// Keeps the connection and everything that runs on it until the task is cancelled. What was read and not finished then goes back to its queue.
@@ -28,6 +29,7 @@ struct Worker: Sendable {
         await channel.close()
         healthy()
         logger.info("Worker is consuming from \(configuration.displayAddress)")
+        await serviceManager.ready("Consuming from \(configuration.displayAddress)")
         try await withThrowingTaskGroup(of: Void.self) { group in
           group.addTask { try await registrations.run(on: connection) }
           group.addTask { try await heartbeats.run(on: connection) }

@@ -16,6 +16,7 @@ struct WorkerRole: Sendable {
   let clock: FleetClock
   let authFailures: AuthFailureRecorder
   let publisher: Publisher
+  let serviceManager: ServiceManager
   let logger: Logger
 
   /// Works until `stop` is wished or the task is cancelled. A wish lets the batches under way of those who publish be finished.
@@ -81,6 +82,6 @@ struct WorkerRole: Sendable {
       presence: PresenceWatch(
         store: agents, leaderLock: LeaderLock(configuration.database.configuration, name: PresenceWatch.lockName),
         timeout: configuration.heartbeatTimeout, logger: logger),
-      signals: context.signals, logger: logger)
+      signals: context.signals, serviceManager: serviceManager, logger: logger)
   }
 }

@@ -20,7 +20,9 @@ case .run:
     let file = try settings.logFile.map { path throws(ConfigurationError) in try LogFile(path) }
     if file != nil { Signals.blockHangUp() }
     let log = Logger(level: settings.logLevel, format: settings.logFormat, program: "spot-optimizer-agent", file: file)
-    exit(runProgram { await AgentProcess.run(Agent(settings, log: log), log: log, logFile: file) })
+    let manager = try ServiceManager(.process, log: log)
+    let agent = Agent(settings, log: log, serviceManager: manager)
+    exit(runProgram { await AgentProcess.run(agent, log: log, logFile: file, serviceManager: manager) })
   } catch {
     Logger(level: .error).error("Configuration: \(error)")
     exit(AgentExit.badConfiguration.rawValue)

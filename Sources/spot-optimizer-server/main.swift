@@ -50,7 +50,9 @@ while let argument = arguments.popFirst() {
 }
 
 /// Runs the server until it ends or SIGTERM or SIGINT stops it, and gives the process's exit code. A second signal ends it at once.
-func runServer(_ configuration: ServerConfiguration, _ logger: Logger, _ logFile: LogFile?) async -> Int32 {
+func runServer(
+  _ configuration: ServerConfiguration, _ logger: Logger, _ logFile: LogFile?, _ serviceManager: ServiceManager
+) async -> Int32 {
   let stop = StopRequest()
   return await withTaskGroup(of: Int32?.self) { group in
     group.addTask {
@@ -58,6 +60,7 @@ func runServer(_ configuration: ServerConfiguration, _ logger: Logger, _ logFile
         if stop.isRequested { _exit(128 + signal) }
         logger.info("Stopping (signal \(signal)): finishing what is under way")
         stop.request()
+        await serviceManager.stopping()
       }
       return nil
     }
@@ -67,7 +70,7 @@ func runServer(_ configuration: ServerConfiguration, _ logger: Logger, _ logFile
     }
     group.addTask {
       do {
-        try await Server(configuration, logger: logger).run(until: stop)
+        try await Server(configuration, logger: logger, serviceManager: serviceManager).run(until: stop)
         return 0
       } catch let error as ConfigurationError {
         logger.error("\(error)")
@@ -90,8 +93,9 @@ do throws(ConfigurationError) {
   let file = try configuration.logFile.map { path throws(ConfigurationError) in try LogFile(path) }
   if file != nil { Signals.blockHangUp() }
   let logger = Logger(level: configuration.logLevel, format: configuration.logFormat, program: "spot-optimizer-server", file: file)
+  let serviceManager = try ServiceManager(.process, log: logger)
   logger.info("spot-optimizer-server \(programVersion) starts (role \(configuration.role.rawValue))")
-  exit(runProgram { await runServer(configuration, logger, file) })
+  exit(runProgram { await runServer(configuration, logger, file, serviceManager) })
 } catch {
   fail(2, "\(error)")
 }

@@ -107,6 +107,9 @@ import TestSupport
     for (folder, program) in programs {
       for path in try swiftFiles(under: folder) { readings.formUnion(swiftReadings(try read(path), program)) }
     }
+    // What both programs read by the same code.
+    let shared = try read("Sources/ServiceRuntime/ServiceManager.swift")
+    for program in ["agent", "server"] { readings.formUnion(swiftReadings(shared, program)) }
     for path in try files(under: "broker/localservices", suffix: ".py") {
       for match in try read(path).matches(of: /os\.environ(?:\.get\(|\[)"([A-Z_]+)"/) {
         readings.insert(Reading(variable: String(match.1), program: "broker/local"))
