@@ -42,7 +42,7 @@ let package = Package(
     // An agent that ends itself at a chosen moment of a command's life, for the test that nothing is lost or repeated by that.
     .executableTarget(
       name: "dying-agent", dependencies: ["Agent", "ServiceRuntime"], path: "Tests/DyingAgent"),
-    .testTarget(name: "ServiceRuntimeTests", dependencies: ["ServiceRuntime"]),
+    .testTarget(name: "ServiceRuntimeTests", dependencies: ["ServiceRuntime", "TestSupport"]),
     .testTarget(name: "AMQPTests", dependencies: ["AMQP", "ServiceRuntime", "TestSupport"]),
     .testTarget(name: "MySQLTests", dependencies: ["MySQL", "ServiceRuntime", "TestSupport"]),
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "ServiceRuntime", "TestSupport"]),
