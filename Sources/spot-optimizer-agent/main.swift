@@ -6,13 +6,19 @@ Signals.block()
 
 switch Arguments(Array(CommandLine.arguments.dropFirst())) {
 case .help:
-  writeFully("\(Arguments.usage)\n", to: STDOUT_FILENO)
+  writeFully(Arguments.usage, to: STDOUT_FILENO)
   exit(AgentExit.stopped.rawValue)
 case .version:
   writeFully("spot-optimizer-agent \(programVersion)\n", to: STDOUT_FILENO)
   exit(AgentExit.stopped.rawValue)
+case .manual:
+  writeFully(ProgramManual.agent.manualPage, to: STDOUT_FILENO)
+  exit(AgentExit.stopped.rawValue)
+case .completions(let shell):
+  writeFully(ProgramManual.agent.completions(shell), to: STDOUT_FILENO)
+  exit(AgentExit.stopped.rawValue)
 case .unknown(let argument):
-  writeFully("spot-optimizer-agent: unknown argument '\(printable(argument))'\n\n\(Arguments.usage)\n", to: STDERR_FILENO)
+  writeFully("spot-optimizer-agent: unknown argument '\(printable(argument))'\n\n\(Arguments.usage)", to: STDERR_FILENO)
   exit(AgentExit.badConfiguration.rawValue)
 case .run:
   do throws(ConfigurationError) {

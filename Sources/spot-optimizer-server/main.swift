@@ -5,28 +5,6 @@ import ServiceRuntime
 // Before anything else: every thread that is started later inherits the mask.
 Signals.block()
 
-let usage = """
-  usage: spot-optimizer-server [--role all|worker|http]
-
-  The central server: consumes what agents publish, keeps the fleet in MySQL, dispatches commands, and answers health and credentials over HTTP.
-
-    --role ROLE   what runs in this process (default: $SPOT_OPTIMIZER_SERVER_ROLE, else all); any number of processes of each role may run
-    --version     print the version
-    --help        print this
-
-  It is configured by its environment: AMQP_URL, DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME, SPOT_OPTIMIZER_KEYS_DIR, HTTP_PORT,
-  AGENT_HEARTBEAT_TIMEOUT, SPOT_OPTIMIZER_LOG_FILE and others; docs/configuration.md has all of them.
-
-  examples:
-    spot-optimizer-server
-    spot-optimizer-server --role worker
-
-  SIGHUP reopens the log file, if there is one.
-
-  exit codes: 0 stopped by SIGTERM or SIGINT, 1 failed, 2 wrong arguments or configuration
-
-  """
-
 func fail(_ code: Int32, _ message: String) -> Never {
   writeFully("spot-optimizer-server: \(printable(message))\n", to: STDERR_FILENO)
   exit(code)
@@ -37,10 +15,19 @@ var arguments = CommandLine.arguments.dropFirst()
 while let argument = arguments.popFirst() {
   switch argument {
   case "--help", "-h":
-    writeFully(usage, to: STDOUT_FILENO)
+    writeFully(ProgramManual.server.help, to: STDOUT_FILENO)
     exit(0)
   case "--version":
     writeFully("spot-optimizer-server \(programVersion)\n", to: STDOUT_FILENO)
+    exit(0)
+  case "manual":
+    writeFully(ProgramManual.server.manualPage, to: STDOUT_FILENO)
+    exit(0)
+  case "completions":
+    guard let shell = arguments.popFirst().flatMap(ProgramManual.Shell.init(rawValue:)) else {
+      fail(2, "completions needs a shell: bash, zsh or fish")
+    }
+    writeFully(ProgramManual.server.completions(shell), to: STDOUT_FILENO)
     exit(0)
   case "--role":
     guard let value = arguments.popFirst() else { fail(2, "--role needs a value: all, worker or http") }

@@ -10,7 +10,8 @@ extension CommandSpec {
         Option(name: "--client", value: "CLIENT", help: "This client's agents only (its id or its name)."),
         Option(
           name: "--status", value: "STATUS",
-          help: "Agents with this status only: \(AgentStatus.allCases.map(\.rawValue).joined(separator: ", "))."),
+          help: "Agents with this status only: \(AgentStatus.allCases.map(\.rawValue).joined(separator: ", ")).",
+          choices: AgentStatus.allCases.map(\.rawValue)),
         json,
       ],
       examples: [

@@ -21,6 +21,8 @@ struct CommandSpec: Sendable {
     let help: String
     /// The option without which this one means nothing.
     var requires: String?
+    /// The values that there are, where they are few: for completions.
+    var choices: [String] = []
   }
 
   /// What a command needs to do its work.

@@ -10,6 +10,7 @@ extension CommandSpec {
     + reactions
     + watch
     + installation
+    + manual
 
   /// `AGENT`, or `--target` in its place.
   static let agentOrTarget = Argument(

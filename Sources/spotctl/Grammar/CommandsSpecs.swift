@@ -16,7 +16,8 @@ extension CommandSpec {
         Option(name: "--timeout", value: "TIME", help: "How long it may run (default 60s); then the agent kills it."),
         Option(
           name: PriorityWord.option, value: "N",
-          help: "A word or 0 to 255, a higher number first: critical 100, override 75, urgent 50, normal 25 (default), scheduled 10."),
+          help: "A word or 0 to 255, a higher number first: critical 100, override 75, urgent 50, normal 25 (default), scheduled 10.",
+          choices: PriorityWord.allCases.map(\.rawValue)),
         Option(name: "--wait", help: "Wait until the command has ended, and print its result."),
         Option(
           name: "--wait-for", value: "TIME",
@@ -40,7 +41,8 @@ extension CommandSpec {
           name: "--agent", value: "AGENT", help: "This agent's commands only (its id, or its logical id where only one agent has it)."),
         Option(
           name: "--status", value: "STATUS",
-          help: "Commands that stand so only: \(CommandStatus.allCases.map(\.rawValue).joined(separator: ", "))."),
+          help: "Commands that stand so only: \(CommandStatus.allCases.map(\.rawValue).joined(separator: ", ")).",
+          choices: CommandStatus.allCases.map(\.rawValue)),
         Option(name: "--rollout", value: "ID", help: "This rollout's commands only."),
         Option(name: "--since", value: "TIME", help: "Commands of this last while only: 90s, 10m, 1h, 2d."),
         Option(name: "--limit", value: "N", help: "This many at most (default 100)."),
