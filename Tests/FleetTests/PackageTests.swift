@@ -11,7 +11,7 @@ import Testing
     let root = "\(folder)/root"
     try FileManager.default.createDirectory(atPath: "\(root)/var/lib/dpkg", withIntermediateDirectories: true)
     defer { try? FileManager.default.removeItem(atPath: folder) }  // Only litter is left if it fails.
-    FileManager.default.createFile(atPath: "\(root)/var/lib/dpkg/status", contents: nil)
+    try "".write(toFile: "\(root)/var/lib/dpkg/status", atomically: true, encoding: .utf8)
 
     _ = try await run("\(LocalServices.repository)/script/package", "--programs", programs, "--development", "--output", folder)
     let packages = try FileManager.default.contentsOfDirectory(atPath: folder).filter { $0.hasSuffix(".deb") }.sorted()
