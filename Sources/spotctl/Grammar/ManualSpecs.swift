@@ -7,7 +7,7 @@ extension CommandSpec {
     CommandSpec(
       path: ["completions"], summary: "Print the completions of a shell, for its folder of them.",
       arguments: [Argument(name: "SHELL", help: "One of \(ProgramManual.Shell.allCases.map(\.rawValue).joined(separator: ", ")).")],
-      examples: ["source <(spotctl completions bash)", "spotctl completions fish >~/.config/fish/completions/spotctl.fish"],
+      examples: ["spotctl completions bash | tee /etc/bash_completion.d/spotctl", "spotctl completions fish | source"],
       work: .alone { invocation, _, _ in
         let word = invocation.arguments["SHELL"] ?? ""
         guard let shell = ProgramManual.Shell(rawValue: word) else {
