@@ -65,13 +65,21 @@ public struct ProgramManual: Sendable {
   public var synopses: [String]
   /// Paragraphs.
   public var description: [String] = []
+  /// The commands, in the order of the help.
   public var subcommands: [Subcommand] = []
+  /// The options of the program itself.
   public var options: [Option] = []
+  /// The variables of the environment that it reads.
   public var variables: [Entry] = []
+  /// What signals do, as a sentence.
   public var signals: String?
+  /// The files it uses, as the packages lay them; not in `--help`.
   public var files: [Entry] = []
+  /// What it says to its caller.
   public var exitCodes: [Entry] = []
+  /// Whole command lines.
   public var examples: [String] = []
+  /// Other manual pages, `spotctl(1)`.
   public var seeAlso: [String] = []
 
   /// A manual to be filled in.
@@ -82,13 +90,14 @@ public struct ProgramManual: Sendable {
     self.synopses = synopses
   }
 
-  /// The commands and options that every program has for its manual: `manual`, `completions`, `--version` and `--help`.
+  /// The commands that a program without others has: `manual` and `completions`.
   public static let ownSubcommands: [Subcommand] = [
     Subcommand(path: ["manual"], synopsis: "manual", summary: "Print the manual page, for man -l -."),
     Subcommand(
       path: ["completions"], synopsis: "completions bash|zsh|fish", summary: "Print the completions of a shell, for its folder of them.",
       choices: Shell.allCases.map(\.rawValue)),
   ]
+  /// The options that every program has.
   public static let ownOptions = [Option("--version", "Print the version."), Option("--help", "Print this.")]
 
   /// What `--help` prints, with a line break at its end.
