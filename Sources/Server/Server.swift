@@ -8,7 +8,7 @@ import ServiceRuntime
 ///
 ///     agents → broker → Worker (Inbox: registrations, heartbeats, results, notices) → Store
 ///     Store → WorkerRole (Dispatcher, CancelDispatcher, RolloutCoordinator, EventRelay, …) → Publisher → broker → agents, subscribers
-///     agents → Front (health, credentials) → Store
+///     agents → Front (health, credentials, the calls of v4 agents) → Store
 public struct Server: Sendable {
   private let configuration: ServerConfiguration
   private let logger: Logger
@@ -103,7 +103,9 @@ extension Server {
       heartbeatInterval: configuration.heartbeatInterval)
     let desk = try CredentialDesk(keysDirectory: configuration.keysDirectory, terms: terms, logger: logger)
     let parts = Front.Parts(
-      pool: pool, credentials: desk, authFailures: authFailures, clock: clock, broker: { await publisher.state }, logger: logger)
+      pool: pool, credentials: desk, authFailures: authFailures, clock: clock, broker: { await publisher.state }, logger: logger,
+      heartbeatTimeout: configuration.heartbeatTimeout, deleteQueue: { try await publisher.deleteQueue($0) },
+      wakeUp: { _ = await publisher.publish([DispatchWakeup.publication()], timeout: .seconds(1)) })
     let front: Front
     do throws(HTTPServerError) {
       front = try Front(HTTPServerConfiguration(address: configuration.httpHost, port: configuration.httpPort), parts)

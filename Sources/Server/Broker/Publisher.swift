@@ -9,6 +9,7 @@ public actor Publisher {
   private let configuration: ConnectionConfiguration
   private let loop: EventLoop
   private let logger: Logger
+  private var connection: AMQP.Connection?
   private var channel: Channel?
   private var away = AMQPError(.closed, "no connection to the broker yet")
   private var blocked: String?
@@ -42,6 +43,7 @@ public actor Publisher {
 
   /// Opens a channel, and the next one when the broker has closed it: for an exchange that is not there (yet) or a message it cannot take (404, 406).
   private func keepChannel(on connection: AMQP.Connection, _ healthy: @Sendable () -> Void) async throws {
+    self.connection = connection
     while true {
       let channel = try await connection.openChannel()
       try await channel.enableConfirms()
@@ -62,6 +64,14 @@ public actor Publisher {
       break
     }
     return results
+  }
+
+  /// Deletes a queue, on a channel of its own; one that is not there counts as deleted.
+  public func deleteQueue(_ name: String) async throws(AMQPError) {
+    guard let connection else { throw away }
+    let deleting = try await connection.openChannel()
+    try await deleting.deleteQueue(name)
+    await deleting.close()
   }
 
   /// The state for `/health`.
@@ -86,6 +96,7 @@ public actor Publisher {
   }
 
   private func lost(_ failure: Reconnector.Failure) {
+    connection = nil
     channel = nil
     blocked = nil
     away = failure.error as? AMQPError ?? AMQPError(.closed, "\(failure.error)")

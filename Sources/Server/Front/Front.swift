@@ -3,7 +3,7 @@ import HTTP
 import MySQL
 import ServiceRuntime
 
-/// The HTTP front: health, the agents' credentials for the broker, and their configuration.
+/// The HTTP front: health, the agents' credentials for the broker, their configuration, and the calls of v4 agents, which poll.
 public final class Front: Sendable {
   /// What the front works with.
   public struct Parts: Sendable {
@@ -19,11 +19,18 @@ public final class Front: Sendable {
     public var broker: @Sendable () async -> BrokerState
     /// The log.
     public var logger: Logger
+    /// An agent that gave a sign of life within this time is alive (`AGENT_HEARTBEAT_TIMEOUT`).
+    public var heartbeatTimeout: Duration
+    /// Deletes a queue at the broker.
+    public var deleteQueue: @Sendable (String) async throws -> Void
+    /// Wakes whoever works off what was committed, in every process; best effort.
+    public var wakeUp: @Sendable () async -> Void
 
     /// Parts; see the properties.
     public init(
       pool: Pool, credentials: CredentialDesk, authFailures: AuthFailureRecorder, clock: FleetClock,
-      broker: @escaping @Sendable () async -> BrokerState, logger: Logger
+      broker: @escaping @Sendable () async -> BrokerState, logger: Logger, heartbeatTimeout: Duration = .seconds(120),
+      deleteQueue: @escaping @Sendable (String) async throws -> Void = { _ in }, wakeUp: @escaping @Sendable () async -> Void = {}
     ) {
       self.pool = pool
       self.credentials = credentials
@@ -31,6 +38,9 @@ public final class Front: Sendable {
       self.clock = clock
       self.broker = broker
       self.logger = logger
+      self.heartbeatTimeout = heartbeatTimeout
+      self.deleteQueue = deleteQueue
+      self.wakeUp = wakeUp
     }
   }
 

@@ -7,23 +7,27 @@ import ServiceRuntime
 struct FrontHandler: Sendable {
   let parts: Front.Parts
   let monitor: HealthMonitor
+  private let polling: PollingDesk
+
+  init(parts: Front.Parts, monitor: HealthMonitor) {
+    self.parts = parts
+    self.monitor = monitor
+    var agents = AgentStore(parts.pool, heartbeatTimeout: parts.heartbeatTimeout)
+    agents.announcer = Announcer(logger: parts.logger)
+    polling = PollingDesk(
+      parts.pool, agents: agents, clock: parts.clock,
+      broker: PollingDesk.Broker(state: parts.broker, deleteQueue: parts.deleteQueue, wakeUp: parts.wakeUp), logger: parts.logger)
+  }
 
   private var clients: ClientStore { ClientStore(parts.pool) }
   private var agents: AgentStore { AgentStore(parts.pool) }
-
-  /// An answer that ends the handling of a request early.
-  private struct Refusal: Error {
-    let response: HTTPResponse
-    /// For the log; `nil` when that is written already, or is not worth a line.
-    var reason: String?
-  }
 
   func answer(_ request: HTTPRequest) async -> HTTPResponse {
     let started = ContinuousClock.now
     let response: HTTPResponse
     do {
       response = try await respond(to: request)
-    } catch let refusal as Refusal {
+    } catch let refusal as FrontRefusal {
       response = refusal.response
       if let reason = refusal.reason {
         parts.logger.warning("\(request.method) \(request.path) from \(request.remoteAddress) refused with \(response.status): \(reason)")
@@ -46,6 +50,7 @@ struct FrontHandler: Sendable {
     case .health: return await health()
     case .brokerCredentials: return try await credentials(request)
     case .agentConfiguration(let agentID): return try await configuration(request, agentID)
+    case .polling(let call): return try await polling.answer(call, request, try await authenticate(request))
     case .methodNotAllowed(let allow):
       var response = HTTPResponse.error(405, "Method not allowed")
       response.headers["Allow"] = allow
@@ -69,7 +74,7 @@ struct FrontHandler: Sendable {
     let away = [database == .connected ? nil : "Database unavailable", broker == .connected ? nil : "Broker unavailable"].compactMap(\.self)
     body["status"] = away.isEmpty ? "healthy" : "unhealthy"
     if !away.isEmpty { body["error"] = .string(away.joined(separator: "; ")) }
-    return json(away.isEmpty ? 200 : 503, JSONValue.object(body))
+    return .json(away.isEmpty ? 200 : 503, .object(body))
   }
 
   // MARK: - Calls of agents
@@ -81,9 +86,9 @@ struct FrontHandler: Sendable {
       let body = try WireCoding.decode(CredentialRequest.self, from: request.body)
       address = try AgentAddress(clientID: account.id, logicalAgentID: body.logicalAgentID)
     } catch let error as MessageError {
-      throw invalid(error.field, error.problem)
+      throw FrontRefusal(error)
     } catch let error as ConfigurationError {
-      throw invalid("logical_agent_id", "\(error.problem); \(error.remedy)")
+      throw FrontRefusal(MessageError(field: "logical_agent_id", problem: "\(error.problem); \(error.remedy)"))
     }
     let reply = try parts.credentials.reply(for: address, now: parts.clock.now())
     var response = HTTPResponse.json(200, try WireCoding.encode(reply))
@@ -96,8 +101,11 @@ struct FrontHandler: Sendable {
     let account = try await authenticate(request)
     // Another client's agent is as unknown as none.
     guard let agent = try await agents.find(id: agentID), agent.address.clientID == account.id else {
-      throw Refusal(
-        response: .error(ErrorStatus.unknownAgent.code, ErrorStatus.unknownAgent.text), reason: "client \(account.id) has no such agent")
+      throw FrontRefusal(.unknownAgent, reason: "client \(account.id) has no such agent")
+    }
+    // A v4 agent asks for it where others are told.
+    if agent.transport == AgentTransport.http.rawValue, agent.appliedConfigurationVersion != agent.configurationVersion {
+      try await agents.noteConfigurationTold(agent.configurationVersion, id: agent.id)
     }
     return .json(200, try WireCoding.encode(agent.configuration))
   }
@@ -110,27 +118,13 @@ struct FrontHandler: Sendable {
     return account
   }
 
-  private func unauthorized(_ status: ErrorStatus, _ request: HTTPRequest, _ token: String?, _ account: Account?) async -> Refusal {
+  private func unauthorized(_ status: ErrorStatus, _ request: HTTPRequest, _ token: String?, _ account: Account?) async -> FrontRefusal {
     await parts.authFailures.record(
       AuthFailure(
         status: status.code, reason: status.text, source: request.remoteAddress, endpoint: request.path, clientID: account?.id,
         token: token.map { .given($0) }))
     var response = HTTPResponse.error(status.code, status.text)
     if status.code == 401 { response.headers["WWW-Authenticate"] = "Bearer" }
-    return Refusal(response: response)
-  }
-
-  private func invalid(_ field: String, _ problem: String) -> Refusal {
-    let body: JSONValue = ["error": .string(ErrorStatus.validationFailed.text), "details": .object([field: [.string(problem)]])]
-    return Refusal(response: json(ErrorStatus.validationFailed.code, body), reason: "\(field) \(problem)")
-  }
-
-  private func json(_ status: Int, _ body: JSONValue) -> HTTPResponse {
-    do throws(MessageError) {
-      return .json(status, try WireCoding.encodeJSON(body))
-    } catch {
-      // Only numbers that JSON cannot express and bodies of 256 KiB fail, and there are none here.
-      return .error(500, "\(error)")
-    }
+    return FrontRefusal(response: response)
   }
 }

@@ -3,6 +3,8 @@ enum Route: Sendable, Equatable {
   case health
   case brokerCredentials
   case agentConfiguration(agentID: String)
+  /// A call that only v4 agents make.
+  case polling(PollingCall)
   /// The path exists, for other methods: the value of the `Allow` header.
   case methodNotAllowed(allow: String)
   case notFound
@@ -16,6 +18,12 @@ enum Route: Sendable, Equatable {
     case ["api", "broker", "credentials"]: self = Self.allow(["POST"], method, .brokerCredentials)
     case let parts where parts.count == 4 && parts[0] == "api" && parts[1] == "agents" && !parts[2].isEmpty && parts[3] == "config":
       self = Self.allow(["GET", "HEAD"], method, .agentConfiguration(agentID: parts[2]))
+    case let parts where parts.starts(with: ["api", "agents"]):
+      guard let call = PollingCall(Array(parts.dropFirst(2))) else {
+        self = .notFound
+        return
+      }
+      self = Self.allow(call.methods, method, .polling(call))
     default: self = .notFound
     }
   }

@@ -33,7 +33,7 @@ struct HeartbeatDesk: Sendable {
 
   private func commit(_ batch: HeartbeatBatch, from queue: InboxQueue<Heartbeat>) async throws {
     let keys = try await context.whileDatabaseIsAway { try await directory.keys(of: batch.newest.keys) }
-    let updates = batch.newest.compactMap { identity, heartbeat in keys[identity].map { update(heartbeat, key: $0) } }
+    let updates = batch.newest.compactMap { identity, heartbeat in keys[identity].map { HeartbeatUpdate(heartbeat.body, agentKey: $0) } }
     let outcome = try await context.whileDatabaseIsAway { try await apply(updates) }
     var refused = batch.refused
     var letters = batch.unusable
@@ -66,13 +66,6 @@ struct HeartbeatDesk: Sendable {
     } catch let error as MySQLError where !error.isDatabaseAway {
       return HeartbeatOutcome(missing: [], failed: Dictionary(uniqueKeysWithValues: updates.map { ($0.agentKey, "\(error)") }))
     }
-  }
-
-  private func update(_ heartbeat: Verified<Heartbeat>, key: Int64) -> HeartbeatUpdate {
-    let body = heartbeat.body
-    return HeartbeatUpdate(
-      agentKey: key, status: body.status, sentAt: body.sentAt, monitoredInstances: body.monitoredInstances, instanceID: body.instanceID,
-      instanceType: body.instanceType, mode: body.mode, az: body.az, configVersion: body.configVersion)
   }
 
   private func unknownAgent(_ heartbeat: Verified<Heartbeat>) -> Refusal {

@@ -9,8 +9,13 @@ struct NoticeDesk: Sendable {
   /// Notices worked on at once by one worker: when a zone loses its spot capacity, they come by the hundred.
   static let concurrency = 8
 
-  let store: AgentStore
+  let recorder: NoticeRecorder
   let context: InboxContext
+
+  init(store: AgentStore, context: InboxContext) {
+    recorder = NoticeRecorder(store: store, logger: context.logger)
+    self.context = context
+  }
 
   /// Works until the connection breaks or the task is cancelled.
   func run(on connection: AMQP.Connection) async throws {
@@ -46,33 +51,16 @@ struct NoticeDesk: Sendable {
   }
 
   private func record(_ notice: Verified<SpotNotice>) async throws -> Settled {
-    let body = notice.body
     let outcome: NoticeOutcome
     do {
-      outcome = try await context.whileDatabaseIsAway { try await store.record(body, from: notice.address) }
+      outcome = try await context.whileDatabaseIsAway { try await recorder.record(notice.body, from: notice.address) }
     } catch let error where error is MySQLError || error is RowError || error is MessageError {
       return .unusable(Unusable(delivery: notice.delivery, reason: "\(error)"))
     }
-    let agent = "agent \(body.agentID) '\(notice.address.logicalAgentID)' of client \(notice.address.clientID)"
-    switch outcome {
-    case .recorded:
-      let what =
-        switch body.kind {
-        case .interruption: "Spot interruption (\(body.action ?? "no action named"), at \(body.time.iso8601))"
-        case .rebalance: "Spot rebalance recommendation (of \(body.time.iso8601))"
-        }
-      context.logger.warning("\(what) for \(agent), instance \(body.instanceID ?? "unknown")")
-    case .repeated:
-      context.logger.debug("The \(body.kind.rawValue) notice of \(body.time.iso8601) for \(agent) came before and changes nothing")
-    case .ofFormerInstance(let current):
-      context.logger.info(
-        "A \(body.kind.rawValue) notice for \(agent) is about its former instance \(body.instanceID ?? ""), it now runs on \(current)")
-    case .unknownAgent:
-      return .refused(
-        Refusal(
-          notice: ErrorNotice(.unknownAgent, messageID: notice.messageID), delivery: notice.delivery, address: notice.address,
-          account: notice.account, reason: "no agent \(body.agentID)", isAuthentication: false))
-    }
-    return .done
+    guard outcome == .unknownAgent else { return .done }
+    return .refused(
+      Refusal(
+        notice: ErrorNotice(.unknownAgent, messageID: notice.messageID), delivery: notice.delivery, address: notice.address,
+        account: notice.account, reason: "no agent \(notice.body.agentID)", isAuthentication: false))
   }
 }

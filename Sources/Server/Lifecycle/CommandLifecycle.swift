@@ -73,7 +73,8 @@ public struct CommandLifecycle: Sendable, Hashable {
     case (.pending, .restarted), (.queued, .restarted), (.delivered, .restarted), (.running, .restarted): .running
     case (_, .ended(let outcome)): status.isFinal && isAgentsWord ? nil : outcome.status
     case (.pending, .overdue), (.queued, .overdue), (.delivered, .overdue): .expired
-    case (.running, .overrun): .timedOut
+    // What an agent fetched by polling has no start that anybody is told of.
+    case (.delivered, .overrun), (.running, .overrun): .timedOut
     case (.pending, .cancelRequested): .cancelled
     case (.pending, .cancelUnanswered), (.queued, .cancelUnanswered), (.delivered, .cancelUnanswered): .cancelled
     case (.pending, .undeliverable), (.queued, .undeliverable), (.delivered, .undeliverable): .undeliverable

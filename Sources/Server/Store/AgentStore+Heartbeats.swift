@@ -38,6 +38,14 @@ public struct HeartbeatUpdate: Sendable, Equatable {
     self.az = az
     self.configVersion = configVersion
   }
+
+  /// What a message of the agent with this key changes.
+  init(_ heartbeat: Heartbeat, agentKey: Int64) {
+    self.init(
+      agentKey: agentKey, status: heartbeat.status, sentAt: heartbeat.sentAt, monitoredInstances: heartbeat.monitoredInstances,
+      instanceID: heartbeat.instanceID, instanceType: heartbeat.instanceType, mode: heartbeat.mode, az: heartbeat.az,
+      configVersion: heartbeat.configVersion)
+  }
 }
 
 extension AgentStore {

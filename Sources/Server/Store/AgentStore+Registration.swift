@@ -39,27 +39,45 @@ extension AgentStore {
   /// Throws `MessageError` for a name that differs from another agent's by spaces at its end only, which the collation cannot tell apart,
   /// `StoreError` for a row whose configuration cannot be read, and `MySQLError`.
   public func register(_ request: RegistrationRequest, from address: AgentAddress) async throws -> RegistrationOutcome {
-    do {
-      return try await attempt(request, address)
-    } catch let error as MySQLError where error.isDuplicateKey {
-      // Another worker made the row after we had looked: now it is there to be locked.
-      return try await attempt(request, address)
+    switch try await store(request, from: address, over: .amqp) {
+    case .refused(let holder): return .refused(holder: holder)
+    case .stored(let row, let previousQueue):
+      guard let queue = row.queue else {
+        throw StoreError(table: "agents", id: row.id, problem: "the row has no queue after a registration over AMQP")
+      }
+      let agent = RegisteredAgent(
+        id: row.id, queue: queue, generation: row.generation, config: row.config, configVersion: row.configVersion)
+      return .registered(agent, previousQueue: previousQueue)
     }
   }
 
-  private func attempt(_ request: RegistrationRequest, _ address: AgentAddress) async throws -> RegistrationOutcome {
+  /// The one way in for both transports: what differs is the queue, and who gives way to whom.
+  func store(
+    _ request: RegistrationRequest, from address: AgentAddress, over transport: AgentTransport
+  ) async throws -> StoredRegistration {
+    do {
+      return try await attempt(request, address, transport)
+    } catch let error as MySQLError where error.isDuplicateKey {
+      // Another worker made the row after we had looked: now it is there to be locked.
+      return try await attempt(request, address, transport)
+    }
+  }
+
+  private func attempt(
+    _ request: RegistrationRequest, _ address: AgentAddress, _ transport: AgentTransport
+  ) async throws -> StoredRegistration {
     let timeout = heartbeatTimeout
-    let (outcome, announcement) = try await pool.transaction { connection -> (RegistrationOutcome, Announcer.Announcement) in
+    let (outcome, announcement) = try await pool.transaction { connection -> (StoredRegistration, Announcer.Announcement) in
       let now = try await Self.now(on: connection)
       let rows = try await connection.query(
         "SELECT \(RegistrationState.columns) FROM agents WHERE client_id = ? AND logical_agent_id = ? FOR UPDATE",
         [.text(address.clientID), .text(address.logicalAgentID)])
       guard let row = rows.first else {
         let id = randomUUID()
-        let key = try await Self.insert(request, address, id, now, timeout, on: connection)
+        let key = try await Self.insert(request, address, transport, id, now, timeout, on: connection)
         try await Self.storeAgentTags(request.tags ?? [:], agentKey: key, on: connection)
         let announcement = try await Self.announceRegistration(id, before: nil, on: connection)
-        return (.registered(try await Self.registered(id, on: connection), previousQueue: nil), announcement)
+        return (.stored(try await RegistrationRow(id, on: connection), previousQueue: nil), announcement)
       }
       let state = try RegistrationState(row)
       guard state.logicalAgentID == address.logicalAgentID, state.clientID == address.clientID else {
@@ -68,18 +86,18 @@ extension AgentStore {
           problem:
             "'\(printable(address.logicalAgentID))' differs from the agent '\(printable(state.logicalAgentID))' by spaces at the end only")
       }
-      switch state.decision(for: request, now: now, heartbeatTimeout: timeout) {
+      switch state.decision(for: request, over: transport, now: now, heartbeatTimeout: timeout) {
       case .conflict:
         return (.refused(holder: RegistrationHolder(agentID: state.id, instanceID: state.instanceID)), Announcer.Announcement())
       case .repeated:
-        return (.registered(try await Self.registered(state.id, on: connection), previousQueue: nil), Announcer.Announcement())
+        return (.stored(try await RegistrationRow(state.id, on: connection), previousQueue: nil), Announcer.Announcement())
       case .newGeneration:
-        let generation = state.generation >= AgentAddress.greatestGeneration ? 1 : state.generation + 1
-        try await Self.update(request, address, state.id, generation, now, timeout, on: connection)
+        let generation = state.nextGeneration(over: transport)
+        try await Self.update(request, address, transport, state.id, generation, now, timeout, on: connection)
         try await Self.storeAgentTags(request.tags ?? [:], agentKey: state.key, on: connection)
         _ = try await CommandStore.requeueForNewGeneration(agentID: state.id, on: connection)
         let announcement = try await Self.announceRegistration(state.id, before: state, on: connection)
-        return (.registered(try await Self.registered(state.id, on: connection), previousQueue: state.queue), announcement)
+        return (.stored(try await RegistrationRow(state.id, on: connection), previousQueue: state.queue), announcement)
       }
     }
     announcer.committed(announcement)
@@ -92,34 +110,34 @@ extension AgentStore {
   }
 
   private static func insert(
-    _ request: RegistrationRequest, _ address: AgentAddress, _ id: String, _ now: Timestamp, _ heartbeatTimeout: Duration,
-    on connection: Connection
+    _ request: RegistrationRequest, _ address: AgentAddress, _ transport: AgentTransport, _ id: String, _ now: Timestamp,
+    _ heartbeatTimeout: Duration, on connection: Connection
   ) async throws -> Int64 {
     let result = try await connection.execute(
       """
       INSERT INTO agents (id, client_id, logical_agent_id, hostname, instance_id, instance_type, region, az, ami_id, agent_version, mode, \
-      private_ip, public_ip, status, transport, last_heartbeat_at, session_id, registration_sent_at, registered_at, generation, queue) \
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 'amqp', ?, ?, ?, ?, 1, ?)
+      private_ip, public_ip, status, transport, last_heartbeat_at, session_id, registration_sent_at, registered_at, queue, generation) \
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, 1)
       """,
       [.text(id), .text(address.clientID), .text(address.logicalAgentID)] + machine(request)
-        + state(request, address, generation: 1, now, heartbeatTimeout))
+        + state(request, address, transport, generation: 1, now, heartbeatTimeout))
     return Int64(result.lastInsertID)
   }
 
   /// The answer tells the agent the configuration of now, so from here on it counts as applied until the agent says otherwise.
   private static func update(
-    _ request: RegistrationRequest, _ address: AgentAddress, _ id: String, _ generation: Int, _ now: Timestamp,
-    _ heartbeatTimeout: Duration, on connection: Connection
+    _ request: RegistrationRequest, _ address: AgentAddress, _ transport: AgentTransport, _ id: String, _ generation: Int,
+    _ now: Timestamp, _ heartbeatTimeout: Duration, on connection: Connection
   ) async throws {
     try await connection.execute(
       """
       UPDATE agents SET hostname = ?, instance_id = ?, instance_type = ?, region = ?, az = ?, ami_id = ?, agent_version = ?, mode = ?, \
-      private_ip = ?, public_ip = ?, status = ?, transport = 'amqp', \
+      private_ip = ?, public_ip = ?, status = ?, transport = ?, \
       last_heartbeat_at = GREATEST(COALESCE(last_heartbeat_at, TIMESTAMP'1970-01-01 00:00:01'), CAST(? AS DATETIME(3))), \
       session_id = ?, registration_sent_at = ?, registered_at = ?, queue = ?, generation = ?, applied_config_version = config_version \
       WHERE id = ?
       """,
-      machine(request) + state(request, address, generation: generation, now, heartbeatTimeout)
+      machine(request) + state(request, address, transport, generation: generation, now, heartbeatTimeout)
         + [.int(Int64(generation)), .text(id)])
   }
 
@@ -130,26 +148,17 @@ extension AgentStore {
     ]
   }
 
-  /// Status, heartbeat, session, times and queue. A registration that lay in the broker for longer than the time-out is no sign of life now.
+  /// Status, transport, heartbeat, session, times and queue. A registration that lay in the broker for longer than the time-out is no sign of life now.
   private static func state(
-    _ request: RegistrationRequest, _ address: AgentAddress, generation: Int, _ now: Timestamp, _ heartbeatTimeout: Duration
+    _ request: RegistrationRequest, _ address: AgentAddress, _ transport: AgentTransport, generation: Int, _ now: Timestamp,
+    _ heartbeatTimeout: Duration
   ) -> [Value] {
     let sentAt = min(request.sentAt, now).storable
     let isRecent = now.since(sentAt) <= heartbeatTimeout
     return [
-      .text((isRecent ? AgentStatus.online : .offline).rawValue), .timestamp(sentAt), .text(request.sessionID), .timestamp(sentAt),
-      .timestamp(now), .text(address.queueName(generation: generation)),
+      .text((isRecent ? AgentStatus.online : .offline).rawValue), .text(transport.rawValue), .timestamp(sentAt), .text(request.sessionID),
+      .timestamp(sentAt), .timestamp(now), transport == .amqp ? .text(address.queueName(generation: generation)) : .null,
     ]
-  }
-
-  private static func registered(_ id: String, on connection: Connection) async throws -> RegisteredAgent {
-    let rows = try await connection.query("SELECT id, queue, generation, config, config_version FROM agents WHERE id = ?", [.text(id)])
-    guard let row = rows.first else {
-      throw StoreError(table: "agents", id: id, problem: "the row is gone in the transaction that holds it")
-    }
-    return RegisteredAgent(
-      id: id, queue: try row.string("queue"), generation: try row.int("generation"), config: try Agent.configuration(row, id: id),
-      configVersion: try row.int("config_version"))
   }
 }
 
@@ -157,7 +166,7 @@ extension AgentStore {
 struct RegistrationState: Sendable {
   static let columns = """
     agent_key, id, client_id, logical_agent_id, status, session_id, registration_sent_at, registered_at, last_heartbeat_at, generation, queue, \
-    instance_id
+    instance_id, transport
     """
 
   enum Decision: Sendable, Equatable { case newGeneration, repeated, conflict }
@@ -174,6 +183,7 @@ struct RegistrationState: Sendable {
   var generation = 0
   var queue: String?
   var instanceID: String?
+  var transport = AgentTransport.amqp.rawValue
 
   init() {}
 
@@ -191,17 +201,28 @@ struct RegistrationState: Sendable {
     generation = try row.int("generation")
     queue = try row.optionalString("queue")
     instanceID = try row.optionalString("instance_id")
+    transport = try row.string("transport")
   }
 
   /// A process that had a queue before (`generation`) comes back to find another one alive under its name: it has to give way. So has a
   /// registration that was sent before that other one's, which is an old one delivered late or replayed. A new process takes over at once,
-  /// for its predecessor is most likely dead and cannot say so.
-  func decision(for request: RegistrationRequest, now: Timestamp, heartbeatTimeout: Duration) -> Decision {
-    guard let sessionID, queue != nil else { return .newGeneration }
+  /// for its predecessor is most likely dead and cannot say so. An agent that polls says nothing of a session: each of its registrations is a new process.
+  func decision(
+    for request: RegistrationRequest, over transport: AgentTransport = .amqp, now: Timestamp, heartbeatTimeout: Duration
+  ) -> Decision {
+    guard transport == .amqp, let sessionID, queue != nil || polls else { return .newGeneration }
     let isOlder = sentAt.map { request.sentAt <= $0 } ?? false
     if sessionID == request.sessionID { return isOlder ? .repeated : .newGeneration }
     let lastSign = [lastHeartbeatAt, registeredAt].compactMap(\.self).max()
     let isAlive = status != AgentStatus.offline.rawValue && lastSign.map { now.since($0) <= heartbeatTimeout } ?? false
     return isAlive && (request.generation != nil || isOlder) ? .conflict : .newGeneration
   }
+  /// The generation after this registration. While an agent polls it stays: what it has fetched and not reported is its own across its restarts
+  /// (`CommandStore.poll`). Each move to the other transport counts it up, so that neither takes what the other has been given.
+  func nextGeneration(over transport: AgentTransport) -> Int {
+    if transport == .http, polls { return generation }
+    return generation >= AgentAddress.greatestGeneration ? 1 : generation + 1
+  }
+
+  private var polls: Bool { transport == AgentTransport.http.rawValue }
 }

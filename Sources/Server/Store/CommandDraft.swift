@@ -26,6 +26,8 @@ public struct CommandDraft: Sendable, Equatable {
   public var source: String?
   /// The rollout it belongs to.
   public var rolloutID: String?
+  /// When it was first written, for one that comes from elsewhere; `nil` is now.
+  var createdAt: Timestamp?
 
   /// A draft of the two things that every command has.
   public init(agentID: String, clientID: String?, commandType: String) {
@@ -57,7 +59,7 @@ extension CommandStore {
       var sql = SQLText(capacity: 256 + batch.count * 300)
       sql.append(
         sql: """
-          INSERT INTO commands (id, agent_id, command_type, parameters, priority, expires_at, timeout_seconds, stream_output, source, rollout_id) VALUES
+          INSERT INTO commands (id, agent_id, command_type, parameters, priority, expires_at, timeout_seconds, stream_output, source, rollout_id, created_at) VALUES
           """)
       for (index, draft) in batch.enumerated() {
         sql.append(sql: index == 0 ? " (" : ", (")
@@ -71,7 +73,13 @@ extension CommandStore {
         sql.append(list: [
           Value(draft.timeoutSeconds), Value(draft.streamsOutput), Value(draft.source), Value(draft.rolloutID),
         ])
-        sql.append(sql: ")")
+        if let time = draft.createdAt {
+          sql.append(sql: ", LEAST(NOW(3), ")
+          sql.append(.timestamp(time.storable))
+          sql.append(sql: "))")
+        } else {
+          sql.append(sql: ", NOW(3))")
+        }
       }
       try await connection.executeText(sql)
     }

@@ -8,23 +8,48 @@ extension CommandStore {
   /// process dies, another takes them after it. Only agents with a queue are looked at.
   ///
   /// Empty means that there is nothing left for this dispatcher now. Several dispatchers share the work: nobody waits for another's rows.
+  /// Commands of agents that poll are met here once and put aside as `queued`, so that they never stand in the way of those that are sent.
   public func claim(limit: Int, lease: Duration) async throws -> [ClaimedCommand] {
-    // The candidates are read without locks, because ordering them would lock every pending row; only those chosen are then locked by their key.
     for _ in 0..<Self.claimAttempts {
-      let candidates = try await keys(
-        """
-        SELECT c.seq FROM commands c JOIN agents a ON a.id = c.agent_id WHERE c.status = 'pending' AND a.queue IS NOT NULL \
-        AND (c.lease_until IS NULL OR c.lease_until <= NOW(3)) AND (c.expires_at IS NULL OR c.expires_at > NOW(3)) \
-        AND c.cancel_requested_at IS NULL ORDER BY c.priority DESC, c.seq LIMIT ?
-        """, [.int(Int64(limit))])
-      guard !candidates.isEmpty else { return [] }
-      let claimed = try await claim(candidates, lease)
+      var found = try await claimable(limit)
+      for _ in 0..<Self.asideAttempts where !found.polled.isEmpty {
+        try await setAside(found.polled)
+        found = try await claimable(limit)
+      }
+      guard !found.sendable.isEmpty else { return [] }
+      let claimed = try await claim(found.sendable, lease)
       if !claimed.isEmpty { return claimed }
     }
     return []
   }
 
+  /// The candidates are read without locks, because ordering them would lock every pending row; only those chosen are then locked by their key.
+  private func claimable(_ limit: Int) async throws -> (sendable: [Int64], polled: [WaitingForPoll]) {
+    let rows = try await pool.withConnection { connection in
+      try await connection.query(
+        """
+        SELECT c.seq, c.agent_id, a.queue IS NOT NULL AS is_sendable FROM commands c JOIN agents a ON a.id = c.agent_id \
+        WHERE c.status = 'pending' AND (a.queue IS NOT NULL OR a.transport = 'http') \
+        AND (c.lease_until IS NULL OR c.lease_until <= NOW(3)) AND (c.expires_at IS NULL OR c.expires_at > NOW(3)) \
+        AND c.cancel_requested_at IS NULL ORDER BY c.priority DESC, c.seq LIMIT ?
+        """, [.int(Int64(limit))])
+    }
+    var sendable: [Int64] = []
+    var polled: [WaitingForPoll] = []
+    for row in rows {
+      let seq = Int64(try row.int("seq"))
+      if try row.int("is_sendable") != 0 {
+        sendable.append(seq)
+      } else {
+        polled.append(WaitingForPoll(seq: seq, agentID: try row.string("agent_id")))
+      }
+    }
+    return (sendable, polled)
+  }
+
   private static let claimAttempts = 3
+  /// Batches of commands for agents that poll that one claim puts aside before it sends.
+  private static let asideAttempts = 20
 
   private func claim(_ candidates: [Int64], _ lease: Duration) async throws -> [ClaimedCommand] {
     try await pool.transaction { connection in

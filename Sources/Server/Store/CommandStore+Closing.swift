@@ -17,14 +17,18 @@ extension CommandStore {
     try await close([seq], by: .undeliverable) { _ in reason }
   }
 
-  /// Ends commands that were not started before their `expires_at`; returns how many. Cheap: for every sweep.
+  /// Ends commands that were not started before their `expires_at`; returns how many. What an agent has fetched by polling counts as started and has a time of
+  /// its own (`run_until`). Cheap: for every sweep.
   @discardableResult
   public func closeExpired(limit: Int = closedAtOnce) async throws -> Int {
     var count = 0
     // One status at a time, because that is a range of the index.
     for (status, grace) in [(CommandStatus.pending, Duration.zero), (.queued, .zero), (.delivered, Self.deliveryGrace)] {
       let seqs = try await keys(
-        "SELECT seq FROM commands WHERE status = ? AND expires_at <= NOW(3) - INTERVAL ? MICROSECOND ORDER BY expires_at LIMIT ?",
+        """
+        SELECT seq FROM commands WHERE status = ? AND expires_at <= NOW(3) - INTERVAL ? MICROSECOND AND run_until IS NULL \
+        ORDER BY expires_at LIMIT ?
+        """,
         [.text(status.rawValue), .int(grace.milliseconds * 1000), .int(Int64(limit))])
       count += try await close(seqs, by: .overdue) { row in
         row.lifecycle.status == .delivered
@@ -34,15 +38,18 @@ extension CommandStore {
     return count
   }
 
-  /// Ends running commands whose agents stay silent past their time; returns how many. Cheap: for every sweep.
+  /// Ends running commands, and those that were fetched by polling, whose agents stay silent past their time; returns how many. Cheap: for every sweep.
   @discardableResult
   public func closeOverrun(limit: Int = closedAtOnce) async throws -> Int {
-    let seqs = try await keys(
-      "SELECT seq FROM commands WHERE status = 'running' AND run_until <= NOW(3) ORDER BY run_until LIMIT ?", [.int(Int64(limit))])
-    return try await close(seqs, by: .overrun, " AND run_until <= NOW(3)") { row in
-      "the agent stayed silent: no result \(Self.executionGrace.shortText) after the \(row.timeoutSeconds ?? Command.defaultTimeoutSeconds)s"
-        + " that it may run" + (row.isCancelRequested ? "; it had been called off" : "")
+    var count = 0
+    // One status at a time, because that is a range of the index.
+    for status in [CommandStatus.running, .delivered] {
+      let seqs = try await keys(
+        "SELECT seq FROM commands WHERE status = ? AND run_until <= NOW(3) ORDER BY run_until LIMIT ?",
+        [.text(status.rawValue), .int(Int64(limit))])
+      count += try await close(seqs, by: .overrun, " AND run_until <= NOW(3)") { $0.endOfOverrun }
     }
+    return count
   }
 
   /// Ends commands whose agent is not there any more; returns how many. Looks at every command under way: for every half minute.
@@ -56,17 +63,27 @@ extension CommandStore {
     return try await close(seqs, by: .undeliverable) { _ in "there is no agent with this agent_id" }
   }
 
-  /// Ends called off commands of which no answer is to be waited for: sent again nowhere, or their agents offline, gone or without a queue; returns how
-  /// many. Cheap: only what was called off and is open is looked at.
+  /// Ends called off commands of which no answer is to be waited for: sent again nowhere, or their agents offline, gone, without a queue or polling; returns
+  /// how many. Cheap: only what was called off and is open is looked at.
   @discardableResult
   public func closeUnansweredCancellations(limit: Int = closedAtOnce) async throws -> Int {
-    let seqs = try await keys(
-      """
-      SELECT c.seq FROM commands c FORCE INDEX (commands_cancel) LEFT JOIN agents a ON a.id = c.agent_id \
-      WHERE c.status IN ('pending', 'queued', 'delivered') AND c.cancel_requested_at IS NOT NULL AND (a.id IS NULL OR a.queue IS NULL \
-      OR (c.cancel_generation = a.generation AND (c.status = 'pending' OR a.status IN ('offline', 'deleted')))) ORDER BY c.seq LIMIT ?
-      """, [.int(Int64(limit))])
-    return try await close(seqs, by: .cancelUnanswered) { $0.endOfUnansweredCancellation("its agent is offline or gone") }
+    let rows = try await pool.withConnection { connection in
+      try await connection.query(
+        """
+        SELECT c.seq, COALESCE(a.transport, '') AS transport FROM commands c FORCE INDEX (commands_cancel) \
+        LEFT JOIN agents a ON a.id = c.agent_id \
+        WHERE c.status IN ('pending', 'queued', 'delivered') AND c.cancel_requested_at IS NOT NULL AND (a.id IS NULL OR a.queue IS NULL \
+        OR (c.cancel_generation = a.generation AND (c.status = 'pending' OR a.status IN ('offline', 'deleted')))) ORDER BY c.seq LIMIT ?
+        """, [.int(Int64(limit))])
+    }
+    var polled: [Int64] = []
+    var others: [Int64] = []
+    for row in rows {
+      let seq = Int64(try row.int("seq"))
+      if try row.string("transport") == AgentTransport.http.rawValue { polled.append(seq) } else { others.append(seq) }
+    }
+    return try await close(polled, by: .cancelUnanswered) { $0.endOfPolledCancellation }
+      + close(others, by: .cancelUnanswered) { $0.endOfUnansweredCancellation("its agent is offline or gone") }
   }
 
   /// Locks, decides, ends and tells, in one transaction; rows that others hold are left to them.
@@ -94,5 +111,22 @@ extension LockedCommand {
     case .delivered: "cancelled before it was started, as far as the server knows; \(why)"
     default: "cancelled before it was sent"
     }
+  }
+
+  /// The same for an agent that polls: it can only be given nothing more.
+  var endOfPolledCancellation: String {
+    switch lifecycle.status {
+    case .queued: "cancelled before its agent fetched it"
+    default: endOfUnansweredCancellation("its agent polls over HTTP and cannot be told")
+    }
+  }
+
+  /// Why the server ends a command whose agent stays silent.
+  var endOfOverrun: String {
+    if lifecycle.status == .delivered {
+      return "its agent fetched it over HTTP and did not report its end in time; whether it ran is not known"
+    }
+    return "the agent stayed silent: no result \(CommandStore.executionGrace.shortText) after the"
+      + " \(timeoutSeconds ?? Command.defaultTimeoutSeconds)s that it may run" + (isCancelRequested ? "; it had been called off" : "")
   }
 }

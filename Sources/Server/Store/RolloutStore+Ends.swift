@@ -19,7 +19,7 @@ extension RolloutTransaction {
     let rows = try await connection.query(
       """
       SELECT t.agent_key FROM rollout_targets t LEFT JOIN agents a ON a.agent_key = t.agent_key WHERE t.rollout_id = ? AND t.state = 'waiting' \
-      AND (a.agent_key IS NULL OR a.status NOT IN \(RolloutStore.reachable) OR a.queue IS NULL) ORDER BY t.agent_key LIMIT ?
+      AND (a.agent_key IS NULL OR a.status NOT IN \(RolloutStore.reachable) OR NOT \(RolloutStore.canBeGiven(rollout.commandType))) ORDER BY t.agent_key LIMIT ?
       """, [.text(rollout.id), .int(Int64(RolloutStore.movedAtOnce))])
     try await end(rows, as: .givenUp, "the agent did not come online in time")
   }

@@ -10,7 +10,7 @@ extension RolloutStore {
         """
         SELECT COUNT(*) AS n, COUNT(IF(a.status = 'offline', 1, NULL)) AS offline, COUNT(IF(a.status = 'disabled', 1, NULL)) AS disabled \
         FROM rollout_targets t LEFT JOIN agents a ON a.agent_key = t.agent_key WHERE t.rollout_id = ? \
-        AND t.state = 'waiting' AND (a.agent_key IS NULL OR a.status NOT IN \(Self.reachable) OR a.queue IS NULL)
+        AND t.state = 'waiting' AND (a.agent_key IS NULL OR a.status NOT IN \(Self.reachable) OR NOT \(Self.canBeGiven(rollout.commandType)))
         """, [.text(id)])
       let errors = try await connection.query(
         """

@@ -303,7 +303,7 @@ struct RolloutTransaction {
       """
       SELECT t.agent_key, t.agent_id, t.client_id, (SELECT c.status FROM commands c WHERE c.id = t.command_id) AS status \
       FROM rollout_targets t FORCE INDEX (rollout_targets_next) STRAIGHT_JOIN agents a ON a.agent_key = t.agent_key \
-      WHERE t.rollout_id = ? AND t.state = 'waiting' AND a.status IN \(RolloutStore.reachable) AND a.queue IS NOT NULL \
+      WHERE t.rollout_id = ? AND t.state = 'waiting' AND a.status IN \(RolloutStore.reachable) AND \(RolloutStore.canBeGiven(rollout.commandType)) \
       AND (t.ended_at IS NULL OR t.ended_at <= NOW(3) - INTERVAL LEAST(t.attempts * t.attempts * 5, 600) SECOND) ORDER BY t.place LIMIT ?
       """, [.text(rollout.id), .int(Int64(limit))])
   }
@@ -329,6 +329,11 @@ struct RolloutTransaction {
 extension RolloutStore {
   /// The agents that get their command at once: those that give signs of life and take work.
   static let reachable = "('online', 'error')"
+
+  /// The condition that an agent could run a command of this name: one that polls runs few, and is waited for until it has moved to AMQP.
+  static func canBeGiven(_ commandType: String) -> String {
+    PolledCommand.types.contains(commandType) ? "(a.queue IS NOT NULL OR a.transport = 'http')" : "(a.queue IS NOT NULL)"
+  }
 
   /// How often a target gets a command that does not reach its agent, although that seems to be online. The pauses in between grow from five seconds to ten
   /// minutes.
