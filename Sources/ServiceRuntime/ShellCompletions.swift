@@ -28,6 +28,9 @@ extension ProgramManual {
     return groups
   }
 
+  /// The longer ones first: a command of one word takes whatever follows, and some begin with one (`migrate`, `migrate import`).
+  private var longestFirst: [Subcommand] { subcommands.filter { $0.path.count > 1 } + subcommands.filter { $0.path.count == 1 } }
+
   private func allOptions(_ command: Subcommand) -> [Option] {
     command.options.filter { $0.name != "--help" } + [Option("--help", "Print the command's help.")]
   }
@@ -44,11 +47,12 @@ extension ProgramManual {
       "    if [[ -z $first ]]; then first=$word; elif [[ -z $second ]]; then second=$word; else break; fi", "  done", "  COMPREPLY=()",
       "  case \"$first $second\" in",
     ]
-    for command in subcommands {
+    for command in longestFirst {
       let pattern = command.path.count == 2 ? "'\(command.path.joined(separator: " "))'" : "'\(command.path[0]) '*"
       lines.append("    \(pattern))")
       lines += bashValues(command.options)
-      lines.append("      words='\((command.choices + allOptions(command).map(\.name)).joined(separator: " "))'")
+      let words = (command.path.count == 1 ? next(after: command.path).map(\.name) : []) + command.choices + allOptions(command).map(\.name)
+      lines.append("      words='\(words.joined(separator: " "))'")
       lines.append("      ;;")
     }
     for group in groups {
@@ -87,11 +91,11 @@ extension ProgramManual {
     ]
     lines += zshCommands(next(after: [])) + ["    return", "  fi"]
     for group in groups {
-      lines.append("  if (( CURRENT == 3 )) && [[ ${words[2]} == \(group[0]) ]]; then")
+      lines.append("  if (( CURRENT == 3 )) && [[ ${words[2]} == \(group[0]) && ${words[3]} != -* ]]; then")
       lines += zshCommands(next(after: group)) + ["    return", "  fi"]
     }
     lines.append("  case \"${words[2]} ${words[3]}\" in")
-    for command in subcommands {
+    for command in longestFirst {
       let pattern = command.path.count == 2 ? "'\(command.path.joined(separator: " "))'" : "'\(command.path[0]) '*"
       lines.append("    \(pattern))")
       lines.append("      shift \(command.path.count) words; (( CURRENT -= \(command.path.count) ))")

@@ -25,6 +25,7 @@ struct Workplace: Sendable {
   var reactions: ReactionCommands {
     ReactionCommands(store: ReactionStore(pool), events: FleetEventStore(pool), clients: clients, terminal: terminal)
   }
+  var imports: ImportCommand { ImportCommand(pool: pool, wakeUp: wakeUp, terminal: terminal, environment: environment) }
   var watch: WatchCommand { WatchCommand(store: FleetWatchStore(pool), environment: environment, terminal: terminal) }
 
   /// `spotctl migrate`.

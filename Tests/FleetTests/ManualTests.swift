@@ -30,6 +30,7 @@ import Testing
 
   @Test(arguments: [
     ("spotctl", "com", ["commands", "completions"]), ("spotctl", "commands se", ["send"]),
+    ("spotctl", "migrate i", ["import"]), ("spotctl", "migrate --js", ["--json"]), ("spotctl", "migrate import --dry", ["--dry-run"]),
     ("spotctl", "commands list --status succ", ["succeeded"]), ("spotctl", "commands send web-1 ping --wait", ["--wait", "--wait-for"]),
     ("spotctl", "watch --int", ["--interval"]), ("spotctl", "completions f", ["fish"]), ("spotctl", "agents list --client --st", []),
     ("spot-optimizer-server", "--role w", ["worker"]), ("spot-optimizer-server", "--ro", ["--role"]),

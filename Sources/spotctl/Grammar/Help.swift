@@ -29,6 +29,8 @@ struct Help: Sendable {
     let options = spec.options.map { ($0.name + ($0.value.map { " \($0)" } ?? ""), $0.help) } + [("--help", "Print this.")]
     lines += ["", "Options:"] + aligned(options)
     lines += ["", "Examples:"] + spec.examples.map { "  \($0)" }
+    let more = table.filter { $0.path.starts(with: spec.path) && $0.path.count > spec.path.count }
+    if !more.isEmpty { lines += ["", "See also:"] + aligned(more.map { ("spotctl \($0.path.joined(separator: " "))", $0.summary) }) }
     return lines.joined(separator: "\n") + "\n"
   }
 

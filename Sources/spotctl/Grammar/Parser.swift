@@ -11,7 +11,8 @@ struct Parser: Sendable {
     if first == "--version" { return .run(Invocation(path: ["version"])) }
     if ["--help", "-h"].contains(first) { return .help([]) }
     if first == "help" { return .help(try known(Array(words.dropFirst().prefix { !$0.hasPrefix("-") }))) }
-    guard let spec = table.first(where: { words.starts(with: $0.path) }) else {
+    // The longest name: `migrate` is a command, and `migrate import` another.
+    guard let spec = table.filter({ words.starts(with: $0.path) }).max(by: { $0.path.count < $1.path.count }) else {
       let names = Array(words.prefix { !$0.hasPrefix("-") }.prefix(2))
       let group = try known(Array(names.prefix(1)))
       if names.count > 1 { _ = try known(names) }
