@@ -69,6 +69,18 @@ public actor Channel {
     }
   }
 
+  /// Checks that an exchange is there, of whatever kind; `.channelClosed(code: 404)` when there is none, which closes this channel.
+  public func checkExchange(_ name: String) async throws(AMQPError) {
+    _ = try await request(AMQP_EXCHANGE_DECLARE_METHOD) { pool throws(AMQPError) in
+      var arguments = amqp_exchange_declare_t()
+      arguments.exchange = try shortString(name, "exchange", &pool)
+      // A passive declaration looks at the name only, and yet must name a kind that exists.
+      arguments.type = try shortString("direct", "exchange type", &pool)
+      arguments.passive = 1
+      return arguments
+    }
+  }
+
   /// Declares a queue, or checks that it is there as described (406 when it is not). An empty name lets the broker choose one.
   public func declareQueue(
     _ name: String, durable: Bool = true, exclusive: Bool = false, autoDelete: Bool = false, arguments: FieldTable = [:]

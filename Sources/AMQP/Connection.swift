@@ -17,6 +17,8 @@ public actor Connection {
   /// The broker's `connection.blocked` and `unblocked`, newest kept; for one reader.
   public nonisolated let flow: AsyncStream<Flow>
   private let flowContinuation: AsyncStream<Flow>.Continuation
+  /// What the broker says it is, such as `RabbitMQ 3.10.8`; `nil` when it says neither name nor version.
+  public nonisolated let brokerName: String?
   private let loop: EventLoop
   private let configuration: ConnectionConfiguration
   /// `nil` once closed: the socket is gone with it.
@@ -39,6 +41,7 @@ public actor Connection {
   private init(_ transport: sending Transport, _ configuration: ConnectionConfiguration, on loop: EventLoop) {
     self.loop = loop
     self.configuration = configuration
+    brokerName = transport.brokerName
     self.transport = transport
     (flow, flowContinuation) = AsyncStream.makeStream(bufferingPolicy: .bufferingNewest(8))
   }

@@ -125,6 +125,17 @@ final class Transport {
     return AMQPError(.transport(status: 0), "login at \(configuration.address) failed")
   }
 
+  /// `product` and `version` of the broker's properties in `connection.start` (AMQP 0-9-1, 1.4.2.1).
+  var brokerName: String? {
+    guard let table = amqp_get_server_properties(state)?.pointee else { return nil }
+    let properties = TableCoding.decode(table)
+    let words = ["product", "version"].compactMap { name -> String? in
+      guard case .text(let word) = properties[name] else { return nil }
+      return word
+    }
+    return words.isEmpty ? nil : words.joined(separator: " ")
+  }
+
   // MARK: Reading
 
   /// The next frame that is there, without waiting; `nil` when there is none. Also sends the heartbeat that is due and

@@ -29,6 +29,13 @@ public struct Environment: Sendable {
   /// The value, or `nil` when it is absent or empty.
   public subscript(name: String) -> String? { values[name] }
 
+  /// The same environment with another value of one variable; `nil` takes it away.
+  public func replacing(_ name: String, with value: String?) -> Environment {
+    var values = values
+    values[name] = value
+    return Environment(values)
+  }
+
   /// A text that must be there. `remedy` says how to get one.
   public func required(_ name: String, remedy: String) throws(ConfigurationError) -> String {
     guard let value = values[name] else { throw ConfigurationError(name: name, problem: "is not set", remedy: remedy) }

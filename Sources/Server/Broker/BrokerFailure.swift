@@ -10,7 +10,8 @@ enum BrokerFailure {
       "\(purpose) connection to \(configuration.displayAddress): \(failure.error)\(remedy) - retrying in \(failure.delay.shortText)"
   }
 
-  private static func remedy(for error: any Error, _ configuration: ConnectionConfiguration) -> String? {
+  /// What to do, as a command where there is one; `nil` when waiting mends it.
+  static func remedy(for error: any Error, _ configuration: ConnectionConfiguration) -> String? {
     guard let error = error as? AMQPError else { return nil }
     let (host, user) = (printable(configuration.virtualHost), printable(configuration.username))
     let permissions = "`rabbitmqctl set_permissions -p \(host) \(user) '.*' '.*' '.*'`"

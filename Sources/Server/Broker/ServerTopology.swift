@@ -15,12 +15,12 @@ enum ServerTopology {
   static func declare(on channel: Channel) async throws {
     for exchange in Topology.exchanges {
       try await named(exchange.name, "exchange") { () async throws(AMQPError) in
-        try await channel.declareExchange(exchange.name, kind: exchange.kind.rawValue)
+        try await declare(exchange, on: channel)
       }
     }
     for queue in Topology.serverQueues {
       try await named(queue, "queue") { () async throws(AMQPError) in
-        _ = try await channel.declareQueue(queue, arguments: ["x-queue-type": .text("quorum")])
+        try await declare(queue: queue, on: channel)
       }
     }
     for binding in Topology.bindings {
@@ -29,6 +29,16 @@ enum ServerTopology {
     for key in Self.formerResultKeys {
       try await channel.unbindQueue(Topology.resultsQueue, from: Topology.inboxExchange, routingKey: key)
     }
+  }
+
+  /// Declares one exchange.
+  static func declare(_ exchange: Topology.Exchange, on channel: Channel) async throws(AMQPError) {
+    try await channel.declareExchange(exchange.name, kind: exchange.kind.rawValue)
+  }
+
+  /// Declares one of the server's queues.
+  static func declare(queue: String, on channel: Channel) async throws(AMQPError) {
+    _ = try await channel.declareQueue(queue, arguments: ["x-queue-type": .text("quorum")])
   }
 
   private static func named(_ name: String, _ what: String, _ declare: () async throws(AMQPError) -> Void) async throws {

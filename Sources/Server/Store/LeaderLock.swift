@@ -51,5 +51,5 @@ public actor LeaderLock {
   }
 
   /// Names are the whole server's and of 64 characters at most, so the database's name is in it as a hash.
-  private static let scoped = "LEFT(SHA2(CONCAT(DATABASE(), '.', ?), 256), 60)"
+  static let scoped = "LEFT(SHA2(CONCAT(DATABASE(), '.', ?), 256), 60)"
 }

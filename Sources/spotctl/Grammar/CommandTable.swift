@@ -9,6 +9,7 @@ extension CommandSpec {
     + events
     + reactions
     + watch
+    + doctor
     + installation
     + manual
 
