@@ -6,6 +6,8 @@ public struct HTTPResponse: Sendable, Equatable {
   public var headers: HTTPHeaders
   /// The body.
   public var body: [UInt8]
+  /// Whether a server closes the connection after it, so that a client who asks seldom does not hold one of a limited number.
+  public var closesConnection = false
 
   /// An answer of these parts.
   public init(status: Int, headers: HTTPHeaders = [:], body: [UInt8] = []) {

@@ -172,7 +172,7 @@ final class ServerLoop: @unchecked Sendable {
     reception.waiting = nil
     waiting.answered.finish()
     waitingForClient[reception.descriptor] = .now
-    if reception.connection.queue(response, closing: isStopping) == .NO {
+    if reception.connection.queue(response, closing: isStopping || response.closesConnection) == .NO {
       // What the handler gave cannot be sent; without an answer the library would call `advance` again, which drops the connection.
       _ = reception.connection.queue(.error(500, "Internal server error"), closing: true)
     }

@@ -106,9 +106,12 @@ extension Server {
       pool: pool, credentials: desk, authFailures: authFailures, clock: clock, broker: { await publisher.state }, logger: logger,
       heartbeatTimeout: configuration.heartbeatTimeout, deleteQueue: { try await publisher.deleteQueue($0) },
       wakeUp: { _ = await publisher.publish([DispatchWakeup.publication()], timeout: .seconds(1)) })
+    var http = HTTPServerConfiguration(address: configuration.httpHost, port: configuration.httpPort)
+    // Agents that poll do not try again what was refused, and wait half a minute: their calls wait for the database rather than being turned away.
+    http.requests = http.connections
     let front: Front
     do throws(HTTPServerError) {
-      front = try Front(HTTPServerConfiguration(address: configuration.httpHost, port: configuration.httpPort), parts)
+      front = try Front(http, parts)
     } catch {
       throw ConfigurationError(
         name: "HTTP_PORT", problem: "is \(configuration.httpPort) and HTTP_HOST '\(printable(configuration.httpHost))': \(error)",

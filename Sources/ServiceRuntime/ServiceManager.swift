@@ -10,6 +10,8 @@ public struct ServiceManager: Sendable {
 
   /// How often the program has to say that it lives: half of what the manager waits for. `nil` when it does not watch.
   public let watchdogInterval: Duration?
+  /// Whether there is one.
+  public var isThere: Bool { address != nil }
   private let address: NotifySocket?
   private let log: Logger
 

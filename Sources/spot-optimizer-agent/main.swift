@@ -24,9 +24,10 @@ case .run:
   do throws(ConfigurationError) {
     let settings = try AgentSettings(.process)
     let file = try settings.logFile.map { path throws(ConfigurationError) in try LogFile(path) }
-    if file != nil { Signals.blockHangUp() }
     let log = Logger(level: settings.logLevel, format: settings.logFormat, program: "spot-optimizer-agent", file: file)
     let manager = try ServiceManager(.process, log: log)
+    // A service has no terminal whose end would be meant for it: what rotates its log must not end it, whether it has a file or not.
+    if file != nil || manager.isThere { Signals.blockHangUp() }
     let agent = Agent(settings, log: log, serviceManager: manager)
     exit(runProgram { await AgentProcess.run(agent, log: log, logFile: file, serviceManager: manager) })
   } catch {

@@ -78,9 +78,10 @@ func runServer(
 do throws(ConfigurationError) {
   let configuration = try ServerConfiguration(.process, role: role)
   let file = try configuration.logFile.map { path throws(ConfigurationError) in try LogFile(path) }
-  if file != nil { Signals.blockHangUp() }
   let logger = Logger(level: configuration.logLevel, format: configuration.logFormat, program: "spot-optimizer-server", file: file)
   let serviceManager = try ServiceManager(.process, log: logger)
+  // A service has no terminal whose end would be meant for it: what rotates its log must not end it, whether it has a file or not.
+  if file != nil || serviceManager.isThere { Signals.blockHangUp() }
   logger.info("spot-optimizer-server \(programVersion) starts (role \(configuration.role.rawValue))")
   exit(runProgram { await runServer(configuration, logger, file, serviceManager) })
 } catch {

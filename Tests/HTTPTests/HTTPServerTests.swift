@@ -64,6 +64,18 @@ struct HTTPServerTests {
     }
   }
 
+  @Test("an answer may end its connection") func closing() async throws {
+    let handler: HTTPServer.Handler = { _ in
+      var response = HTTPResponse(status: 200, body: Array("bye".utf8))
+      response.closesConnection = true
+      return response
+    }
+    try await withServer(handler: handler) { server in
+      let answer = await RawSocket.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n", port: server.port)
+      #expect(answer.contains("Connection: close") && answer.hasSuffix("bye"))
+    }
+  }
+
   @Test("requests sent without waiting are answered in order") func pipelining() async throws {
     try await withServer(handler: Self.echo) { server in
       let answer = await RawSocket.exchange(

@@ -24,7 +24,7 @@ struct FrontHandler: Sendable {
 
   func answer(_ request: HTTPRequest) async -> HTTPResponse {
     let started = ContinuousClock.now
-    let response: HTTPResponse
+    var response: HTTPResponse
     do {
       response = try await respond(to: request)
     } catch let refusal as FrontRefusal {
@@ -39,6 +39,8 @@ struct FrontHandler: Sendable {
       response = .error(500, "Internal server error")
       parts.logger.error("\(request.method) \(request.path) from \(request.remoteAddress) answered 500: \(error)")
     }
+    // A fleet of agents that poll every few seconds would hold all the connections there are.
+    response.closesConnection = request.pathSegments.starts(with: ["api", "agents"])
     parts.logger.debug(
       "\(request.method) \(request.path) from \(request.remoteAddress): \(response.status) in \(started.duration(to: .now).milliseconds) ms"
     )
