@@ -26,6 +26,23 @@ struct CommandsFixture {
     let file = "\(path)/\(name)"
     try Data((text.hasPrefix("#!") ? text : "#!/bin/sh\n\(text)\n").utf8).write(to: URL(fileURLWithPath: file))
     try setMode(mode, file)
+    try waitUntilNobodyWrites(file)
+  }
+
+  /// What another test forks at the wrong moment has the file open for writing too until it becomes another program, and as long as that lasts the
+  /// file cannot be run (ETXTBSY). The kernel gives a read lease only when nobody writes.
+  private func waitUntilNobodyWrites(_ file: String) throws {
+    // F_SETLEASE of <linux/fcntl.h>, which the module of the C library leaves out.
+    let setLease: Int32 = 1024
+    let descriptor = open(file, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return }  // The test took the right to read it away.
+    defer { close(descriptor) }
+    let deadline = ContinuousClock.now + .seconds(30)
+    while fcntl(descriptor, setLease, F_RDLCK) != 0 {
+      guard errno == EAGAIN, ContinuousClock.now < deadline else { throw POSIXError(POSIXErrorCode(rawValue: errno) ?? .EIO) }
+      usleep(1000)
+    }
+    _ = fcntl(descriptor, setLease, F_UNLCK)
   }
 
   func setMode(_ mode: Int, _ file: String) throws {
