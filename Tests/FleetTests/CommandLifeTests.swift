@@ -47,8 +47,9 @@ import Testing
       let types = try await fleet.rows("SELECT type FROM fleet_events WHERE type LIKE 'command.%' ORDER BY seq").map {
         try $0.string("type")
       }
-      // What is started at once need not be reported as delivered before.
-      #expect(types.filter { $0 != "command.delivered" } == ["pending", "queued", "running", "failed"].map { "command.\($0)" })
+      // What is started at once need not be reported as delivered before, and its report may be quicker than the dispatcher that marks it as queued.
+      let always = types.filter { $0 != "command.queued" && $0 != "command.delivered" }
+      #expect(always == ["pending", "running", "failed"].map { "command.\($0)" }, "\(types)")
       #expect(
         try await fleet.number("SELECT COUNT(*) AS n FROM commands WHERE delivered_at <= started_at AND started_at < finished_at") == 1)
     }
