@@ -43,7 +43,7 @@ import Testing
   }
 
   /// `403` and `401` of a running agent, at the same time on two clients.
-  @Test func aClientDisabledOrGivenAnotherTokenIsRefusedWithinSecondsAndTakenBackLater() async throws {
+  @Test func aClientDisabledOrGivenAnotherTokenIsRefusedAtItsNextHeartbeatsAndTakenBackLater() async throws {
     try await withFleet { fleet in
       let server = try await fleet.startServer()
       let otherToken = UUID().uuidString.lowercased()
@@ -54,13 +54,10 @@ import Testing
       try await second.waitForLine(containing: "takes its commands from the queue")
       for name in ["first", "second"] { try await fleet.waitForAgent(name, "is online") { $0.status == "online" } }
 
-      let changed = ContinuousClock.now
       try await fleet.execute("UPDATE clients SET is_active = 0 WHERE id = ?", [.text(Fleet.clientID)])
       try await fleet.execute("UPDATE clients SET client_token = ? WHERE id = 'rotated'", [.text(UUID().uuidString)])
       let lines = ["AMQP error 403: PUBLISH ", "AMQP error 401: PUBLISH "]
       for (program, line) in zip([first, second], lines) { try await program.waitForLine(containing: "ERROR - \(line)") }
-      // Five seconds for the accounts, one until the next heartbeat, two for a busy machine.
-      #expect(changed.duration(to: .now) < .seconds(8))
       expectInOrder(
         first,
         [

@@ -77,7 +77,7 @@ import Testing
       let client = try await database.clients.create(id: "c1", name: "One", email: nil)
       #expect(try await cache.accounts(for: ["c1", "c2"]) == ["c1": client.account])
       try await database.sql("UPDATE clients SET is_active = 0, client_token = 'another-token-0123456789'")
-      try await eventually("the change is seen", timeout: .seconds(5)) {
+      try await eventually("the change is seen") {
         let account = try await cache.accounts(for: ["c1"])["c1"]
         return account?.isActive == false && account?.token == "another-token-0123456789"
       }

@@ -13,7 +13,7 @@ public struct TimedOut: Error, CustomStringConvertible {
 ///   - timeout: how long it may take on a busy machine; generous, because a passing test never waits for it.
 /// - Throws: `TimedOut`, or what the condition throws.
 public func eventually(
-  _ what: String = "the condition", timeout: Duration = .seconds(20), isolation: isolated (any Actor)? = #isolation,
+  _ what: String = "the condition", timeout: Duration = .seconds(60), isolation: isolated (any Actor)? = #isolation,
   _ condition: () async throws -> Bool
 ) async throws {
   _ = try await eventualValue(what, timeout: timeout) { try await condition() ? true : nil }
@@ -23,7 +23,7 @@ public func eventually(
 ///
 /// - Throws: `TimedOut`, or what the body throws.
 public func eventualValue<Value>(
-  _ what: String = "the value", timeout: Duration = .seconds(20), isolation: isolated (any Actor)? = #isolation,
+  _ what: String = "the value", timeout: Duration = .seconds(60), isolation: isolated (any Actor)? = #isolation,
   _ body: () async throws -> Value?
 ) async throws -> Value {
   let clock = ContinuousClock()

@@ -96,7 +96,7 @@ public final class Program: Sendable {
   ///
   /// - Throws: `TimedOut` with all the output when it does not come, at once when the program has ended without it.
   @discardableResult
-  public func waitForLine(containing text: String, after: Int = 0, timeout: Duration = .seconds(30)) async throws -> String {
+  public func waitForLine(containing text: String, after: Int = 0, timeout: Duration = .seconds(60)) async throws -> String {
     let name = name
     return try await describingFailure {
       try await eventualValue("\(name) writes '\(text)'", timeout: timeout) {
@@ -111,7 +111,7 @@ public final class Program: Sendable {
 
   /// Waits until it has ended and all of its output is here.
   @discardableResult
-  public func waitForExit(timeout: Duration = .seconds(30)) async throws -> ExitStatus {
+  public func waitForExit(timeout: Duration = .seconds(60)) async throws -> ExitStatus {
     try await describingFailure { try await eventualValue("\(name) ends", timeout: timeout) { exitStatus } }
   }
 

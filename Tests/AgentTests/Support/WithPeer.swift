@@ -91,7 +91,7 @@ final class LogCapture: Sendable {
   func contains(_ text: String) -> Bool { lines.contains { $0.contains(text) } }
   func count(_ text: String) -> Int { lines.count { $0.contains(text) } }
 
-  func wait(for text: String, timeout: Duration = .seconds(30)) async throws {
+  func wait(for text: String, timeout: Duration = .seconds(60)) async throws {
     try await eventually("the agent writes '\(text)'", timeout: timeout) { contains(text) }
   }
 }
