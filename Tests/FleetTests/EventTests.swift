@@ -94,7 +94,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(4))) func aServerThatIsKilledWhileItPublishesLosesNoEvent() async throws {
+  @Test(.timeLimit(.minutes(15))) func aServerThatIsKilledWhileItPublishesLosesNoEvent() async throws {
     try await withFleet { fleet in
       let first = try await fleet.startServer(role: "worker")
       try await fleet.withChannel { channel in
@@ -129,7 +129,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(4))) func whoFollowsMissesNothingWhileTheBrokerIsAway() async throws {
+  @Test(.timeLimit(.minutes(15))) func whoFollowsMissesNothingWhileTheBrokerIsAway() async throws {
     let services = try await LocalServices.separate()
     do {
       try await follow(services)

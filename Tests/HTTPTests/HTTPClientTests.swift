@@ -5,7 +5,7 @@ import Testing
 
 @testable import HTTP
 
-@Suite("HTTP client", .timeLimit(.minutes(2)))
+@Suite("HTTP client", .timeLimit(.minutes(15)))
 struct HTTPClientTests {
   private static let token = "secret-token-0123456789"
 

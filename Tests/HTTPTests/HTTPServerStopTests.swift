@@ -3,7 +3,7 @@ import Testing
 
 @testable import HTTP
 
-@Suite("HTTP server stop", .timeLimit(.minutes(2)))
+@Suite("HTTP server stop", .timeLimit(.minutes(15)))
 struct HTTPServerStopTests {
   private static func get(_ port: Int) async -> String {
     await RawSocket.exchange("GET / HTTP/1.1\r\nHost: a\r\n\r\n", port: port)

@@ -3,7 +3,7 @@ import Testing
 
 @testable import HTTP
 
-@Suite("HTTP server", .timeLimit(.minutes(2)))
+@Suite("HTTP server", .timeLimit(.minutes(15)))
 struct HTTPServerTests {
   private static let echo: HTTPServer.Handler = { request in
     .text("\(request.method) \(request.path) \(request.query.sorted { $0.key < $1.key }) \(request.body.count) \(request.remoteAddress)")

@@ -97,7 +97,7 @@ import Testing
     }
   }
 
-  @Test(.timeLimit(.minutes(4))) func losesNothingWhenTheBrokerIsRestartedBetweenCommitAndPublishing() async throws {
+  @Test(.timeLimit(.minutes(15))) func losesNothingWhenTheBrokerIsRestartedBetweenCommitAndPublishing() async throws {
     let services = try await LocalServices.separate()
     do {
       try await restartsTheBroker(services)
