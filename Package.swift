@@ -2,7 +2,7 @@
 import PackageDescription
 
 // The arrows between the rooms are drawn here and only here: executables → Agent, Server → FleetProtocol → ServiceRuntime;
-// Agent and Server → AMQP, MySQL, HTTP. Agent never sees MySQL or Server. `docs/architecture.md` gives the reasons.
+// Agent and Server → AMQP, MySQL, HTTP; Server → HTTPServing. Agent never sees MySQL, HTTPServing or Server. `docs/architecture.md` gives the reasons.
 let package = Package(
   name: "spot-optimizer",
   products: [
@@ -22,14 +22,17 @@ let package = Package(
     .target(name: "ServiceRuntime", dependencies: ["CLinux"]),
     .target(name: "AMQP", dependencies: ["CRabbitMQ", "CLinux", "ServiceRuntime"]),
     .target(name: "MySQL", dependencies: ["CMySQL", "ServiceRuntime"]),
-    .target(name: "HTTP", dependencies: ["CMicroHTTPD", "CCurl", "CLinux", "ServiceRuntime"]),
+    .target(name: "HTTP", dependencies: ["CCurl", "ServiceRuntime"]),
+    .target(name: "HTTPServing", dependencies: ["CMicroHTTPD", "CLinux", "HTTP", "ServiceRuntime"]),
     .target(name: "FleetProtocol", dependencies: ["CCrypto", "ServiceRuntime"]),
 
     .target(name: "SignedMessages", dependencies: ["AMQP", "FleetProtocol"]),
     .target(name: "Diagnosis", dependencies: ["FleetProtocol", "ServiceRuntime"]),
 
     .target(name: "Agent", dependencies: ["AMQP", "HTTP", "Diagnosis", "FleetProtocol", "ServiceRuntime", "SignedMessages", "CLinux"]),
-    .target(name: "Server", dependencies: ["AMQP", "MySQL", "HTTP", "Diagnosis", "FleetProtocol", "ServiceRuntime", "SignedMessages"]),
+    .target(
+      name: "Server",
+      dependencies: ["AMQP", "MySQL", "HTTP", "HTTPServing", "Diagnosis", "FleetProtocol", "ServiceRuntime", "SignedMessages"]),
 
     .executableTarget(name: "spot-optimizer-agent", dependencies: ["Agent", "ServiceRuntime"]),
     .executableTarget(name: "spot-optimizer-server", dependencies: ["Server", "ServiceRuntime"]),
@@ -45,14 +48,15 @@ let package = Package(
     .testTarget(name: "ServiceRuntimeTests", dependencies: ["ServiceRuntime", "TestSupport"]),
     .testTarget(name: "AMQPTests", dependencies: ["AMQP", "ServiceRuntime", "TestSupport"]),
     .testTarget(name: "MySQLTests", dependencies: ["MySQL", "ServiceRuntime", "TestSupport"]),
-    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "ServiceRuntime", "TestSupport"]),
+    .testTarget(name: "HTTPTests", dependencies: ["HTTP", "HTTPServing", "ServiceRuntime", "TestSupport"]),
     .testTarget(name: "FleetProtocolTests", dependencies: ["FleetProtocol", "ServiceRuntime", "TestSupport"]),
     .testTarget(name: "DiagnosisTests", dependencies: ["Diagnosis", "FleetProtocol", "ServiceRuntime"]),
     .testTarget(
-      name: "AgentTests", dependencies: ["Agent", "AMQP", "FleetProtocol", "HTTP", "ServiceRuntime", "SignedMessages", "TestSupport"]),
+      name: "AgentTests",
+      dependencies: ["Agent", "AMQP", "FleetProtocol", "HTTP", "HTTPServing", "ServiceRuntime", "SignedMessages", "TestSupport"]),
     .testTarget(
       name: "ServerTests",
-      dependencies: ["Server", "AMQP", "MySQL", "HTTP", "FleetProtocol", "ServiceRuntime", "SignedMessages", "TestSupport"]),
+      dependencies: ["Server", "AMQP", "MySQL", "HTTP", "HTTPServing", "FleetProtocol", "ServiceRuntime", "SignedMessages", "TestSupport"]),
     .testTarget(
       name: "FleetTests",
       dependencies: [

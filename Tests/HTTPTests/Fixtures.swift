@@ -1,4 +1,5 @@
 import HTTP
+import HTTPServing
 import ServiceRuntime
 
 /// Holds tasks until it is opened.

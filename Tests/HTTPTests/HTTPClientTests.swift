@@ -4,6 +4,7 @@ import ServiceRuntime
 import Testing
 
 @testable import HTTP
+@testable import HTTPServing
 
 @Suite("HTTP client", .timeLimit(.minutes(15)))
 struct HTTPClientTests {

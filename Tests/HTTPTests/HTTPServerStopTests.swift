@@ -2,6 +2,7 @@ import ServiceRuntime
 import Testing
 
 @testable import HTTP
+@testable import HTTPServing
 
 @Suite("HTTP server stop", .timeLimit(.minutes(15)))
 struct HTTPServerStopTests {

@@ -2,6 +2,7 @@ import ServiceRuntime
 import Testing
 
 @testable import HTTP
+@testable import HTTPServing
 
 @Suite("HTTP server", .timeLimit(.minutes(15)))
 struct HTTPServerTests {

@@ -2,6 +2,7 @@ import Glibc
 import ServiceRuntime
 
 @testable import HTTP
+@testable import HTTPServing
 
 /// Runs blocking socket calls on a thread of their own: the tests share Swift's pool, two threads on a small machine, with the server's handlers.
 func onOwnThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {

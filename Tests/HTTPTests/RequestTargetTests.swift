@@ -1,6 +1,7 @@
 import Testing
 
 @testable import HTTP
+@testable import HTTPServing
 
 @Suite("Request targets")
 struct RequestTargetTests {

@@ -1,6 +1,7 @@
 import AMQP
 import FleetProtocol
 import HTTP
+import HTTPServing
 import MySQL
 import ServiceRuntime
 

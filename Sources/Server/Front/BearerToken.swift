@@ -1,4 +1,5 @@
 import HTTP
+import HTTPServing
 import ServiceRuntime
 
 extension HTTPRequest {

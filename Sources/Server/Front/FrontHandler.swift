@@ -1,5 +1,6 @@
 import FleetProtocol
 import HTTP
+import HTTPServing
 import MySQL
 import ServiceRuntime
 

@@ -1,6 +1,7 @@
 import FleetProtocol
 import Foundation
 import HTTP
+import HTTPServing
 import ServiceRuntime
 import TestSupport
 import Testing

@@ -1,4 +1,5 @@
 import HTTP
+import HTTPServing
 import ServiceRuntime
 
 /// An instance metadata service as far as an agent sees it (IMDSv2). A test tells it what to say.

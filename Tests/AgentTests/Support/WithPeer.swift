@@ -2,6 +2,7 @@ import AMQP
 import FleetProtocol
 import Foundation
 import HTTP
+import HTTPServing
 import ServiceRuntime
 import TestSupport
 

@@ -1,5 +1,6 @@
 import CMicroHTTPD
 import Glibc
+import HTTP
 
 /// Owner of one libmicrohttpd daemon and its listening socket.
 ///

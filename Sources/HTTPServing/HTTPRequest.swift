@@ -1,3 +1,5 @@
+import HTTP
+
 /// A request as the server hands it to its handler: received whole, decoded and within the limits.
 public struct HTTPRequest: Sendable {
   /// `GET`, `HEAD`, `POST`, … as the client wrote it. The answer to a HEAD loses its body by itself.

@@ -1,6 +1,7 @@
 import CLinux
 import CMicroHTTPD
 import Glibc
+import HTTP
 import ServiceRuntime
 
 /// A request on its way to the handler, and the ticket for its answer.

@@ -1,3 +1,5 @@
+import HTTP
+
 /// One request while it comes in and until its answer is out. Lives on the server's thread only.
 final class RequestReception {
   /// What to do after a piece of the request.

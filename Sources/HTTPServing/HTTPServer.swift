@@ -1,3 +1,4 @@
+import HTTP
 import ServiceRuntime
 
 /// A small HTTP/1.1 server over libmicrohttpd: one thread for all sockets, handlers as tasks of `run`.
