@@ -16,7 +16,8 @@ import Testing
     -> ClaimedCommand
   {
     ClaimedCommand(
-      seq: 1, id: "cmd-1", agentID: "agent-1", clientID: "c1", queue: "agent.c1.a1.3", generation: 3, commandType: type,
+      seq: 1, id: "cmd-1", agentID: "agent-1", logicalAgentID: "a1", clientID: "c1", queue: "agent.c1.a1.3", generation: 3,
+      commandType: type,
       parameters: parameters,
       priority: priority, createdAt: now, expiresAt: expiresAt, timeoutSeconds: timeout, streamsOutput: false, attempts: 1)
   }

@@ -107,7 +107,7 @@ public actor Publisher {
     switch flow {
     case .blocked(let reason):
       blocked = reason
-      logger.error("The broker takes no messages: \(reason) - see `rabbitmqctl list_alarms`")
+      logger.error("The broker takes no messages: \(reason) - see `rabbitmqctl status`")
     case .unblocked:
       blocked = nil
       logger.info("The broker takes messages again")

@@ -86,7 +86,7 @@ struct PollingDesk: Sendable {
         try await broker.deleteQueue(previousQueue)
       } catch {
         logger.error(
-          "Queue \(previousQueue) of agent \(row.id), which polls over HTTP from now on, could not be deleted: \(error)"
+          "Queue \(previousQueue) of agent \(row.id) '\(address.logicalAgentID)', which polls over HTTP from now on, could not be deleted: \(error)"
             + " - delete it before a program consumes it again: rabbitmqctl delete_queue '\(previousQueue)'")
       }
       await broker.wakeUp()
@@ -172,7 +172,7 @@ struct PollingDesk: Sendable {
       commandID: commandID, agentID: agent.id, status: succeeded ? .succeeded : .failed, output: .object(["message": .string(message)]),
       error: succeeded ? nil : cut(message, to: MessageLimits.errorBytes), startedAt: min(began ?? now, now), finishedAt: now, sentAt: now)
     switch try await commands.finish(result, from: agent.address) {
-    case .accepted: logger.info("Command \(commandID) \(result.status.rawValue) on agent \(agent.id)")
+    case .accepted: logger.info("Command \(commandID) \(result.status.rawValue) on agent \(agent.id) '\(agent.address.logicalAgentID)'")
     case .duplicate: logger.debug("Command \(commandID) was further before; the repeated report changes nothing")
     case .unknown, .refused:
       throw FrontRefusal(response: .error(404, "Command not found"), reason: "agent \(agent.id) has no such command")

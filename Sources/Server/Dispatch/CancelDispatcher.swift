@@ -55,7 +55,7 @@ struct CancelDispatcher: Sendable {
       do {
         sendable.append((cancellation, try CommandEnvelope.cancellation(cancellation, account: account, at: clock.now())))
       } catch {
-        logger.error("Command \(cancellation.commandID) cannot be called off at agent \(cancellation.agentID): \(error)")
+        logger.error("Command \(cancellation.commandID) cannot be called off at agent \(cancellation.agentIDs): \(error)")
         pointless.append((cancellation.seq, "\(error)"))
         marked.append(cancellation)
       }
@@ -64,7 +64,7 @@ struct CancelDispatcher: Sendable {
     for ((cancellation, _), result) in zip(sendable, await publisher.publish(sendable.map(\.publication))) {
       switch result {
       case .success:
-        logger.info("Command \(cancellation.commandID) is called off in the queue of agent \(cancellation.agentID)")
+        logger.info("Command \(cancellation.commandID) is called off in the queue of agent \(cancellation.agentIDs)")
         marked.append(cancellation)
       case .failure(let error):
         if case .returned = error.kind {
@@ -73,7 +73,7 @@ struct CancelDispatcher: Sendable {
           continue
         }
         logger.warning(
-          "Command \(cancellation.commandID) could not be called off at agent \(cancellation.agentID): \(error)"
+          "Command \(cancellation.commandID) could not be called off at agent \(cancellation.agentIDs): \(error)"
             + " - retrying in \(Self.retryAfterFailure.shortText)")
         unsent.append(cancellation)
       }
@@ -99,4 +99,9 @@ struct CancelDispatcher: Sendable {
     signals.events.raise()
     signals.rollouts.raise()
   }
+}
+
+extension DueCancellation {
+  /// The row's id and the agent's name, for the log.
+  fileprivate var agentIDs: String { "\(agentID) '\(logicalAgentID)'" }
 }

@@ -80,7 +80,7 @@ struct Dispatcher: Sendable {
     if !queued.isEmpty {
       let result = try await database.run { [queued] in try await store.markQueued(queued) }
       if result.marked > 0 { signals.events.raise() }
-      for row in queued { logger.info("Command \(row.id) '\(row.commandType)' is in the queue of agent \(row.agentID)") }
+      for row in queued { logger.info("Command \(row.id) '\(row.commandType)' is in the queue of agent \(row.agentIDs)") }
       await recall(result.calledOff, found)
     }
   }
@@ -91,12 +91,12 @@ struct Dispatcher: Sendable {
     for row in rows {
       guard let account = accounts[row.clientID] else { continue }
       let due = DueCancellation(
-        seq: row.seq, commandID: row.id, agentID: row.agentID, clientID: row.clientID, queue: row.queue, generation: row.generation,
-        requestedAt: clock.now())
+        seq: row.seq, commandID: row.id, agentID: row.agentID, logicalAgentID: row.logicalAgentID, clientID: row.clientID, queue: row.queue,
+        generation: row.generation, requestedAt: clock.now())
       do {
         try await publisher.publish([try CommandEnvelope.cancellation(due, account: account, at: clock.now())])[0].get()
       } catch {
-        logger.warning("Command \(row.id) was called off while it was being sent, and agent \(row.agentID) could not be told: \(error)")
+        logger.warning("Command \(row.id) was called off while it was being sent, and agent \(row.agentIDs) could not be told: \(error)")
       }
     }
   }
@@ -112,14 +112,20 @@ struct Dispatcher: Sendable {
   }
 
   private func wait(_ row: ClaimedCommand, _ delay: Duration, _ reason: String, _ database: DatabaseRetry) async throws {
-    logger.warning("Command \(row.id) for agent \(row.agentID) waits: \(reason) - retrying in \(delay.shortText)")
+    logger.warning("Command \(row.id) for agent \(row.agentIDs) waits: \(reason) - retrying in \(delay.shortText)")
     try await database.run { try await store.release(row.seq, after: delay, error: reason) }
   }
 
   private func close(_ row: ClaimedCommand, _ reason: String, _ database: DatabaseRetry) async throws {
-    logger.error("Command \(row.id) for agent \(row.agentID) cannot be delivered: \(reason)")
+    logger.error("Command \(row.id) for agent \(row.agentIDs) cannot be delivered: \(reason)")
     try await database.run { try await store.closeUndeliverable(row.seq, reason: reason) }
     signals.events.raise()
     signals.rollouts.raise()
   }
+}
+
+// Operators search the log for either id of an agent.
+extension ClaimedCommand {
+  /// The row's id and the agent's name, for the log.
+  fileprivate var agentIDs: String { "\(agentID) '\(logicalAgentID)'" }
 }

@@ -28,6 +28,8 @@ public enum CommandReport: Sendable, Equatable {
 extension CommandReport: InboxBody {
   static let types = [CommandProgress.type, CommandResult.type]
 
+  var senderID: String? { agentID }
+
   static func decode(_ type: MessageType, from body: [UInt8]) throws(MessageError) -> CommandReport {
     type == CommandProgress.type
       ? .progress(try WireCoding.decode(CommandProgress.self, from: body)) : .result(try WireCoding.decode(CommandResult.self, from: body))

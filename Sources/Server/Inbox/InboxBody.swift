@@ -7,6 +7,9 @@ protocol InboxBody: Sendable {
 
   /// Decodes and checks a body of one of these types.
   static func decode(_ type: MessageType, from body: [UInt8]) throws(MessageError) -> Self
+
+  /// The id of the sender's row, by its own word; `nil` when such a body names none.
+  var senderID: String? { get }
 }
 
 extension InboxBody where Self: FleetMessage {
@@ -15,6 +18,12 @@ extension InboxBody where Self: FleetMessage {
   static func decode(_ type: MessageType, from body: [UInt8]) throws(MessageError) -> Self { try WireCoding.decode(Self.self, from: body) }
 }
 
-extension Heartbeat: InboxBody {}
-extension RegistrationRequest: InboxBody {}
-extension SpotNotice: InboxBody {}
+extension Heartbeat: InboxBody {
+  var senderID: String? { agentID }
+}
+extension RegistrationRequest: InboxBody {
+  var senderID: String? { nil }
+}
+extension SpotNotice: InboxBody {
+  var senderID: String? { agentID }
+}

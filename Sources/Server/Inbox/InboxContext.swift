@@ -21,7 +21,7 @@ struct InboxContext: Sendable {
   /// Writes the log line and the `auth_failed` event of a refused message.
   func report(_ refusal: Refusal) async {
     guard refusal.isAuthentication else {
-      logger.warning("Refused \(refusal.delivery.routingKey): \(refusal.notice.error): \(refusal.reason)")
+      logger.warning("Refused \(refusal.delivery.routingKey): \(refusal.notice.error): \(refusal.reason)\(refusal.sender)")
       return
     }
     // The signature was made with a token that we do not know; only of a client that is disabled it is the right one.
@@ -30,7 +30,8 @@ struct InboxContext: Sendable {
       AuthFailure(
         status: refusal.notice.status, reason: refusal.notice.error, source: refusal.delivery.routingKey,
         clientID: refusal.address.clientID,
-        agentID: nil, token: refusal.account.map { isMismatch ? .expected($0.token) : .given($0.token) }, detail: refusal.reason))
+        agentID: refusal.agentID, token: refusal.account.map { isMismatch ? .expected($0.token) : .given($0.token) },
+        detail: refusal.reason + refusal.sender))
   }
 
   /// How long an answer may take to be confirmed: it holds up the acknowledgements of its batch, and its reader waits no half minute.

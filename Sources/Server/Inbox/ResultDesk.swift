@@ -58,7 +58,7 @@ struct ResultDesk: Sendable {
     switch refusals.withLock({ $0.decide(report.delivery.routingKey, at: .now) }) {
     case .suppress: return false
     case .write(let suppressed):
-      if suppressed > 0 { context.logger.warning("\(suppressed) more refusals of \(report.delivery.routingKey) were not stored") }
+      if suppressed > 0 { context.logger.warning("\(suppressed) more refusals of agent \(report.agentIDs) were not stored") }
       return true
     }
   }
@@ -80,7 +80,7 @@ struct ResultDesk: Sendable {
   }
 
   private func tell(_ report: Verified<CommandReport>, _ outcome: ReportOutcome) async throws -> Unusable? {
-    let (id, agent) = (report.body.commandID, report.body.agentID)
+    let (id, agent) = (report.body.commandID, report.agentIDs)
     switch (outcome, report.body) {
     case (.accepted, .result(let result)): context.logger.info("Command \(id) \(result.status.rawValue) on agent \(agent)")
     case (.accepted, .progress(let progress)): context.logger.debug("Command \(id) \(progress.stage.rawValue) on agent \(agent)")
@@ -96,10 +96,15 @@ struct ResultDesk: Sendable {
   }
 
   private func record(_ report: Verified<CommandReport>, _ reason: String) async throws {
-    context.logger.warning("Command \(report.body.commandID) on agent \(report.body.agentID): \(reason)")
+    context.logger.warning("Command \(report.body.commandID) on agent \(report.agentIDs): \(reason)")
     let event = SystemEvent(
       "command_refused", severity: .warning, clientID: report.address.clientID, agentID: report.body.agentID,
       source: report.delivery.routingKey, message: reason, metadata: ["command_id": .string(report.body.commandID)])
     try await context.whileDatabaseIsAway { try await events.insert(event) }
   }
+}
+
+extension Verified<CommandReport> {
+  /// The row's id and the agent's name, for the log: operators search it for either.
+  fileprivate var agentIDs: String { "\(body.agentID) '\(address.logicalAgentID)'" }
 }

@@ -21,6 +21,15 @@ struct Refusal: Sendable {
   let reason: String
   /// Whether it could not prove who sent it (401) or the client may not send (403).
   let isAuthentication: Bool
+  /// The id of the sender's row, where the signature holds and the body tells it.
+  var agentID: String?
+
+  /// For the log: which agent it is, as far as the routing key does not show it, because operators search for either of its ids.
+  var sender: String {
+    let name = delivery.routingKey.contains(address.logicalAgentID) ? nil : "'\(address.logicalAgentID)'"
+    let words = [agentID, name].compactMap(\.self)
+    return words.isEmpty ? "" : "; agent \(words.joined(separator: " "))"
+  }
 }
 
 /// A message that is no use to anybody, and why.

@@ -66,7 +66,9 @@ final class Verifier<Body: InboxBody> {
       return refused(delivery, .invalidToken, messageID, address, account, "\(error)", authentication: true)
     }
     guard account.isActive else {
-      return refused(delivery, .inactiveClient, messageID, address, account, "client '\(account.id)' is disabled", authentication: true)
+      return refused(
+        delivery, .inactiveClient, messageID, address, account, "client '\(account.id)' is disabled", authentication: true,
+        agentID: senderID(type, delivery))
     }
     do throws(MessageError) {
       let body = try Body.decode(type, from: delivery.message.body)
@@ -76,6 +78,15 @@ final class Verifier<Body: InboxBody> {
         Refusal(
           notice: ErrorNotice(error, messageID: messageID), delivery: delivery, address: address, account: account, reason: "\(error)",
           isAuthentication: false))
+    }
+  }
+
+  /// Only for the log: a body that cannot be read names nobody.
+  private func senderID(_ type: MessageType, _ delivery: Delivery) -> String? {
+    do throws(MessageError) {
+      return try Body.decode(type, from: delivery.message.body).senderID
+    } catch {
+      return nil
     }
   }
 
@@ -91,11 +102,11 @@ final class Verifier<Body: InboxBody> {
 
   private func refused(
     _ delivery: Delivery, _ status: ErrorStatus, _ messageID: String, _ address: AgentAddress, _ account: Account?, _ reason: String,
-    authentication: Bool
+    authentication: Bool, agentID: String? = nil
   ) -> Verdict<Body> {
     .refused(
       Refusal(
         notice: ErrorNotice(status, messageID: messageID), delivery: delivery, address: address, account: account, reason: reason,
-        isAuthentication: authentication))
+        isAuthentication: authentication, agentID: agentID))
   }
 }

@@ -33,6 +33,8 @@ public struct DueCancellation: Sendable, Equatable {
   public let commandID: String
   /// The command's agent.
   public let agentID: String
+  /// The agent's own name.
+  public let logicalAgentID: String
   /// The agent's client.
   public let clientID: String
   /// The agent's queue.
@@ -121,7 +123,7 @@ extension CommandStore {
       leasing.append(sql: ")")
       try await connection.executeText(leasing)
       var reading: SQLText = """
-        SELECT c.seq, c.id, c.agent_id, c.cancel_requested_at, a.client_id, a.queue, a.generation FROM commands c \
+        SELECT c.seq, c.id, c.agent_id, c.cancel_requested_at, a.client_id, a.logical_agent_id, a.queue, a.generation FROM commands c \
         JOIN agents a ON a.id = c.agent_id WHERE a.queue IS NOT NULL AND c.seq IN (
         """
       reading.append(list: rows.map { .int($0.seq) })
@@ -171,6 +173,7 @@ extension DueCancellation {
     seq = Int64(try row.int("seq"))
     commandID = try row.string("id")
     agentID = try row.string("agent_id")
+    logicalAgentID = try row.string("logical_agent_id")
     clientID = try row.string("client_id")
     queue = try row.string("queue")
     generation = try row.int("generation")

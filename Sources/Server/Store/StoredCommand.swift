@@ -99,6 +99,8 @@ public struct ClaimedCommand: Sendable, Equatable {
   public let id: String
   /// The agent it is for.
   public let agentID: String
+  /// The agent's own name.
+  public let logicalAgentID: String
   /// The agent's client.
   public let clientID: String
   /// The agent's queue, which is also the routing key.
@@ -124,7 +126,7 @@ public struct ClaimedCommand: Sendable, Equatable {
 
   static let columns: StaticString = """
     c.seq, c.id, c.agent_id, c.command_type, c.parameters, c.priority, c.created_at, c.expires_at, c.timeout_seconds, c.stream_output, c.attempts, \
-    a.client_id, a.queue, a.generation
+    a.client_id, a.logical_agent_id, a.queue, a.generation
     """
 }
 
@@ -133,6 +135,7 @@ extension ClaimedCommand {
     seq = Int64(try row.int("seq"))
     id = try row.string("id")
     agentID = try row.string("agent_id")
+    logicalAgentID = try row.string("logical_agent_id")
     clientID = try row.string("client_id")
     queue = try row.string("queue")
     generation = try row.int("generation")
