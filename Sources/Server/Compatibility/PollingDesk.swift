@@ -71,11 +71,11 @@ struct PollingDesk: Sendable {
   private func register(_ request: HTTPRequest, _ account: Account) async throws -> HTTPResponse {
     let (registration, address) = try registration(request, account)
     let before = try await agents.find(address)
-    if before?.queue != nil, case .disconnected(let reason) = await broker.state() {
+    if let before, before.queue != nil, case .disconnected(let reason) = await broker.state() {
       // Its queue has to go, or a program that still consumes it runs what is polled here too.
       throw FrontRefusal(
         response: .error(503, "Broker unavailable"),
-        reason: "agent '\(address.logicalAgentID)' of client \(account.id) cannot move back to HTTP: \(reason)")
+        reason: "agent \(before.id) '\(address.logicalAgentID)' of client \(account.id) cannot move back to HTTP: \(reason)")
     }
     guard case .stored(let row, let previousQueue) = try await agents.store(registration, from: address, over: .http) else {
       // Only over AMQP does one process give way to another.

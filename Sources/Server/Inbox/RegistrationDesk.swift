@@ -64,7 +64,7 @@ struct RegistrationDesk: Sendable {
     case .refused(let holder):
       let notice = ErrorNotice(.anotherAgent, messageID: request.messageID)
       let reason = "instance \(holder.instanceID ?? "unknown") has registered as '\(request.address.logicalAgentID)' since and is alive"
-      return try await inbox.settle(refused: [refusal(request, notice, reason)], unusable: [])
+      return try await inbox.settle(refused: [refusal(request, notice, reason, agentID: holder.agentID)], unusable: [])
     case .registered(let agent, let previousQueue):
       directory.forget(request.address)
       do throws(AMQPError) {
@@ -101,10 +101,12 @@ struct RegistrationDesk: Sendable {
     }
   }
 
-  private func refusal(_ request: Verified<RegistrationRequest>, _ notice: ErrorNotice, _ reason: String) -> Refusal {
+  private func refusal(_ request: Verified<RegistrationRequest>, _ notice: ErrorNotice, _ reason: String, agentID: String? = nil)
+    -> Refusal
+  {
     Refusal(
       notice: notice, delivery: request.delivery, address: request.address, account: request.account, reason: reason,
-      isAuthentication: false)
+      isAuthentication: false, agentID: agentID)
   }
 }
 

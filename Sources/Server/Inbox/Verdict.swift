@@ -21,7 +21,7 @@ struct Refusal: Sendable {
   let reason: String
   /// Whether it could not prove who sent it (401) or the client may not send (403).
   let isAuthentication: Bool
-  /// The id of the sender's row, where the signature holds and the body tells it.
+  /// The id of the agent's row, where it is known and the signature holds.
   var agentID: String?
 
   /// For the log: which agent it is, as far as the routing key does not show it, because operators search for either of its ids.

@@ -9,7 +9,7 @@ struct GuideCase: Sendable {
     // Starts that fail, with a server.
     case wrongAddress, noDatabase, slowDatabase, closedBrokerPort, foreignKey, wrongPassword, plainHTTP, plainAMQP, untrustedAMQPS
     // An installation as the checklist has it.
-    case checklist, start, shell
+    case checklist, start, shell, sameName
     // The life of an agent, step by step.
     case badToken, disabledClient, queueGone, verbose, atWork, deletingRow, deletedRow, disabledWhileRunning, enabling, changingToken,
       changedToken

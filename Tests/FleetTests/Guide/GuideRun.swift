@@ -195,6 +195,11 @@ struct GuideRun: Sendable {
       let shell = try GuideShell(fleet, server)
       try await record.type(.shell, in: shell)
       record.show(.defaults, try await defaults(fleet, bare))
+
+      // Here, where the newer one counts as alive for two minutes.
+      _ = try await fleet.startAgent("agent-001", server, ["SPOT_OPTIMIZER_STATE_DIR": "\(fleet.folder)/twin"])
+      await record.read(.sameName, .agent, agent)
+      await record.read(.sameName, .server, program)
     }
   }
 

@@ -185,6 +185,17 @@ enum GuideTable {
       "ERROR - Consuming connection to amqps://your-broker:5671/spot-optimizer: TLS with your-broker:5671 failed: SSL peer cert verification failed - retrying in 1s",
       .untrustedAMQPS, .written(by: .server)),
 
+    // 13. Another agent under the same name
+    GuideCase(
+      "ERROR - AMQP error 409: PUBLISH amqp://your-broker:5672/spot-optimizer/register.acme.agent-001", .sameName, .written(by: .agent)),
+    GuideCase(#"ERROR - Response: {"error": "Another agent runs under this logical id"}"#, .sameName, .written(by: .agent)),
+    GuideCase(
+      "ERROR - Another agent runs under the logical id agent-001: stop one of them, or give each a LOGICAL_AGENT_ID of its own - retrying in 4.2s",
+      .sameName, .written(by: .agent)),
+    GuideCase(
+      "WARNING - Refused register.acme.agent-001: Another agent runs under this logical id: instance … has registered as 'agent-001' since and is alive; agent 839ca70c-c872-45ab-9b5c-3267a9b2e753",
+      .sameName, .written(by: .server)),
+
     // Agent environment variables
     GuideCase("SPOT_OPTIMIZER_SERVER_URL=http://your-server:5000", .checklist, .given(to: .agent)),
     GuideCase("SPOT_OPTIMIZER_CLIENT_TOKEN=your-client-token-here", .checklist, .given(to: .agent)),
