@@ -1,5 +1,6 @@
 import AMQP
 import Foundation
+import HTTP
 import MySQL
 import ServiceRuntime
 import TestSupport
@@ -56,7 +57,20 @@ final class Fleet: Sendable {
   func startServer(role: String = "all", _ more: [String: String] = [:]) async throws -> Server {
     let program = try await run("spot-optimizer-server", ["--role", role], serverEnvironment(more))
     if role != "http" { try await program.waitForLine(containing: "Worker is consuming from", timeout: .seconds(60)) }
-    return Server(program: program, url: role == "worker" ? "" : try await address(of: program))
+    guard role != "worker" else { return Server(program: program, url: "") }
+    let server = Server(program: program, url: try await address(of: program))
+    try await waitForBroker(of: server)
+    return server
+  }
+
+  /// A server listens while its front's connection to the broker is still being made. Until that is there it is unhealthy, and an agent that starts ends.
+  func waitForBroker(of server: Server) async throws {
+    let client = HTTPClient(userAgent: "test")
+    defer { client.close() }
+    try await eventually("the server has its broker") {
+      let health = try await client.send(HTTPClientRequest(url: "\(server.url)/health"))
+      return String(decoding: health.body, as: UTF8.self).contains(#""broker":"connected""#)
+    }
   }
 
   /// Where a server's front listens, by its own word.

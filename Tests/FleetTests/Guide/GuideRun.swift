@@ -120,7 +120,6 @@ struct GuideRun: Sendable {
   /// The same with a server that sends agents to this broker.
   private func fail(_ scenario: GuideCase.Scenario, _ fleet: Fleet, broker: String, _ variables: [String: String] = [:]) async throws {
     let server = try await fleet.startServer(role: "http", variables.merging(["AGENT_BROKER_URLS": broker]) { $1 })
-    try await hasBroker(server)
     try await fail(scenario, fleet, server)
     try await server.program.stop()
   }
@@ -132,19 +131,10 @@ struct GuideRun: Sendable {
     try await server.stop()
   }
 
-  /// The server's own connection to the broker is still being made when it begins to listen, and until then it is unhealthy.
-  private func hasBroker(_ server: Fleet.Server) async throws {
-    try await eventually("the server has its broker", timeout: .seconds(60)) {
-      let curl = try await Program.tool("/usr/bin/env", ["curl", "-s", "\(server.url)/health"])
-      try await curl.waitForExit(timeout: .seconds(60))
-      return curl.output.contains(#""broker":"connected""#)
-    }
-  }
-
   private func withoutDatabase(_ fleet: Fleet, port: Int) async throws {
     let program = try await fleet.run("spot-optimizer-server", [], fleet.serverEnvironment(["DB_PORT": String(port)]))
     let server = Fleet.Server(program: program, url: try await fleet.address(of: program))
-    try await hasBroker(server)
+    try await fleet.waitForBroker(of: server)
     try await fail(.noDatabase, fleet, server)
     await record.read(.noDatabase, .server, program)
     try await program.stop()
