@@ -43,7 +43,9 @@ public final class Pool: Sendable {
     await queue.waitUntilDrained()
   }
 
-  /// How many callers wait: for tests and metrics.
+  /// Who has what of its connections now: for metrics.
+  public var usage: PoolUsage { queue.read { $0.usage } }
+  /// How many callers wait: for tests.
   public var waiterCount: Int { queue.read { $0.waiterCount } }
   /// Connections that exist or are being made.
   public var connectionCount: Int { queue.read { $0.slotsTaken } }

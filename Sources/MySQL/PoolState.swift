@@ -41,6 +41,8 @@ struct PoolState<Resource: Sendable>: Sendable {
   var waiterCount: Int { waiters.count }
   /// Connections that exist or are being made.
   var slotsTaken: Int { idle.count + inUse + connecting }
+  /// Who has what.
+  var usage: PoolUsage { PoolUsage(size: size, inUse: inUse, idle: idle.count, connecting: connecting, waiting: waiters.count) }
 
   /// What a caller gets at once; `nil`: it has to queue.
   mutating func take(now: ContinuousClock.Instant) -> Turn? {

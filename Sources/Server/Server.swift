@@ -46,12 +46,21 @@ public struct Server: Sendable {
 
   private func run(_ pool: Pool, _ consuming: EventLoop, _ publishing: EventLoop, _ stop: StopRequest) async throws {
     let clock = FleetClock(pool, logger: logger)
-    let publisher = Publisher(configuration.broker.connection(named: "spot-optimizer-server publish"), on: publishing, logger: logger)
-    let authFailures = AuthFailureRecorder(SystemEventStore(pool), logger: logger)
-    let front = try configuration.role.runsFront ? makeFront(pool, clock, authFailures, publisher) : nil
+    let metrics = ServerMetrics()
+    metrics.buildInfo.member(programVersion, configuration.role.rawValue).set(1)
+    let queues = QueueCensus()
+    let page = MetricsPage(metrics, pool: pool, queues: queues, logger: logger)
+    let publisher = Publisher(
+      configuration.broker.connection(named: "spot-optimizer-server publish"), on: publishing,
+      metrics: BrokerConnectionMetrics(metrics, .publish), logger: logger)
+    let authFailures = AuthFailureRecorder(SystemEventStore(pool), metrics: metrics, logger: logger)
+    let front = try configuration.role.runsFront ? makeFront(pool, clock, authFailures, publisher, metrics, page) : nil
+    let metricsListener = try configuration.metricsPort.map { try listenForMetrics(on: $0, page) }
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await publisher.run() }
       if let front { group.addTask { await front.run() } }
+      group.addTask { await page.run() }
+      if let metricsListener { group.addTask { await metricsListener.run() } }
       if serviceManager.watchdogInterval != nil { group.addTask { try await keepWatchdog(consuming, publishing) } }
       group.addTask {
         await serviceManager.status("Waiting for the database")
@@ -62,7 +71,8 @@ public struct Server: Sendable {
           if configuration.role.runsWorker {
             let work = WorkerRole(
               configuration: configuration, pool: pool, consuming: consuming, publishing: publishing, clock: clock,
-              authFailures: authFailures, publisher: publisher, serviceManager: serviceManager, logger: logger)
+              authFailures: authFailures, publisher: publisher, metrics: metrics, queues: queues, serviceManager: serviceManager,
+              logger: logger)
             group.addTask { try await work.run(until: stop) }
           }
           defer { group.cancelAll() }
@@ -98,15 +108,33 @@ extension Server {
     try await serviceManager.keepWatchdog { for probe in probes { await probe.visit() } }
   }
 
-  private func makeFront(_ pool: Pool, _ clock: FleetClock, _ authFailures: AuthFailureRecorder, _ publisher: Publisher) throws -> Front {
+  private func listenForMetrics(on port: Int, _ page: MetricsPage) throws -> MetricsListener {
+    let listener: MetricsListener
+    do throws(HTTPServerError) {
+      listener = try MetricsListener(HTTPServerConfiguration(address: configuration.metricsHost, port: port), page)
+    } catch {
+      throw ConfigurationError(
+        name: "METRICS_PORT", problem: "is \(port) and METRICS_HOST '\(printable(configuration.metricsHost))': \(error)",
+        remedy: "METRICS_HOST and METRICS_PORT say where the metrics are; unset both to have them on the front's port")
+    }
+    logger.info("Metrics are at http://\(configuration.metricsHost):\(listener.port)\(MetricsPage.path)")
+    return listener
+  }
+
+  private func makeFront(
+    _ pool: Pool, _ clock: FleetClock, _ authFailures: AuthFailureRecorder, _ publisher: Publisher, _ metrics: ServerMetrics,
+    _ page: MetricsPage
+  ) throws -> Front {
     let terms = CredentialDesk.Terms(
       brokers: configuration.agentBrokers, virtualHost: configuration.broker.virtualHost, lifetime: configuration.credentialLifetime,
       heartbeatInterval: configuration.heartbeatInterval)
     let desk = try CredentialDesk(keysDirectory: configuration.keysDirectory, terms: terms, logger: logger)
-    let parts = Front.Parts(
+    var parts = Front.Parts(
       pool: pool, credentials: desk, authFailures: authFailures, clock: clock, broker: { await publisher.state }, logger: logger,
       heartbeatTimeout: configuration.heartbeatTimeout, deleteQueue: { try await publisher.deleteQueue($0) },
-      wakeUp: { _ = await publisher.publish([DispatchWakeup.publication()], timeout: .seconds(1)) })
+      wakeUp: { _ = await publisher.publish([DispatchWakeup.publication()], timeout: .seconds(1)) },
+      metrics: metrics)
+    if configuration.metricsPort == nil { parts.metricsPage = { await page.answer() } }
     var http = HTTPServerConfiguration(address: configuration.httpHost, port: configuration.httpPort)
     // Agents that poll do not try again what was refused, and wait half a minute: their calls wait for the database rather than being turned away.
     http.requests = http.connections

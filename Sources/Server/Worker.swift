@@ -12,6 +12,8 @@ struct Worker: Sendable {
   let results: ResultDesk
   let notices: NoticeDesk
   let presence: PresenceWatch
+  let queues: QueueCensus
+  let connectionMetrics: BrokerConnectionMetrics
   let signals: WorkSignals
   let serviceManager: ServiceManager
   let logger: Logger
@@ -28,6 +30,8 @@ struct Worker: Sendable {
         try await ServerTopology.declare(on: channel)
         await channel.close()
         healthy()
+        connectionMetrics.connected.set(true)
+        defer { connectionMetrics.connected.set(false) }
         logger.info("Worker is consuming from \(configuration.displayAddress)")
         await serviceManager.ready("Consuming from \(configuration.displayAddress)")
         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -36,6 +40,7 @@ struct Worker: Sendable {
           group.addTask { try await results.run(on: connection) }
           group.addTask { try await notices.run(on: connection) }
           group.addTask { try await presence.run(on: connection) }
+          group.addTask { try await queues.run(on: connection) }
           group.addTask { try await DispatchWakeup.listen(on: connection, signals) }
           defer { group.cancelAll() }
           try await group.next()

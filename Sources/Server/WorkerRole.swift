@@ -16,6 +16,9 @@ struct WorkerRole: Sendable {
   let clock: FleetClock
   let authFailures: AuthFailureRecorder
   let publisher: Publisher
+  let metrics: ServerMetrics
+  /// The server's queues, looked at over the connection that consumes.
+  let queues: QueueCensus
   let serviceManager: ServiceManager
   let logger: Logger
 
@@ -27,9 +30,11 @@ struct WorkerRole: Sendable {
     let agents = AgentStore(pool, heartbeatTimeout: configuration.heartbeatTimeout)
     let worker = worker(
       InboxContext(
-        accounts: accounts, authFailures: authFailures, publisher: publisher, clock: clock, signals: signals, logger: logger))
+        accounts: accounts, authFailures: authFailures, publisher: publisher, clock: clock, signals: signals, metrics: metrics,
+        logger: logger))
     let dispatcher = Dispatcher(
-      store: commands, accounts: accounts, publisher: publisher, signals: signals, clock: clock, logger: logger)
+      store: commands, accounts: accounts, publisher: publisher, signals: signals, clock: clock, metrics: DispatchMetrics(metrics),
+      logger: logger)
     let canceller = CancelDispatcher(
       store: commands, accounts: accounts, publisher: publisher, signals: signals, clock: clock, logger: logger)
     let sweep = CommandSweep(store: commands, signals: signals, logger: logger)
@@ -39,8 +44,9 @@ struct WorkerRole: Sendable {
       signals: signals, logger: logger)
     // Apart, so that a slow subscriber, for whom the broker slows its publisher down, never slows a command down.
     let eventPublisher = Publisher(
-      configuration.broker.connection(named: "spot-optimizer-server events"), on: publishing, logger: logger)
-    let relay = EventRelay(pool, publisher: eventPublisher, wakeup: signals.events, logger: logger)
+      configuration.broker.connection(named: "spot-optimizer-server events"), on: publishing,
+      metrics: BrokerConnectionMetrics(metrics, .events), logger: logger)
+    let relay = EventRelay(pool, publisher: eventPublisher, wakeup: signals.events, metrics: metrics, logger: logger)
     try await withThrowingTaskGroup(of: Void.self) { group in
       group.addTask { try await worker.run() }
       group.addTask { try await eventPublisher.run() }
@@ -82,6 +88,7 @@ struct WorkerRole: Sendable {
       presence: PresenceWatch(
         store: agents, leaderLock: LeaderLock(configuration.database.configuration, name: PresenceWatch.lockName),
         timeout: configuration.heartbeatTimeout, logger: logger),
-      signals: context.signals, serviceManager: serviceManager, logger: logger)
+      queues: queues, connectionMetrics: BrokerConnectionMetrics(metrics, .consume), signals: context.signals,
+      serviceManager: serviceManager, logger: logger)
   }
 }

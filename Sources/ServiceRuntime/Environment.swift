@@ -49,9 +49,20 @@ public struct Environment: Sendable {
   public func integer(_ name: String, default fallback: Int, in range: ClosedRange<Int>, unit: String = "") throws(ConfigurationError)
     -> Int
   {
-    guard let value = values[name] else { return fallback }
+    try number(name, in: range, unit: unit, orUnset: "unset it (default \(fallback))") ?? fallback
+  }
+
+  /// A whole number in a range, both ends included; `nil` when it is not set, which has a meaning of its own.
+  public func integer(_ name: String, in range: ClosedRange<Int>, unit: String = "") throws(ConfigurationError) -> Int? {
+    try number(name, in: range, unit: unit, orUnset: "unset it")
+  }
+
+  private func number(_ name: String, in range: ClosedRange<Int>, unit: String, orUnset alternative: String) throws(ConfigurationError)
+    -> Int?
+  {
+    guard let value = values[name] else { return nil }
     let wanted =
-      "set it to a whole number from \(range.lowerBound) to \(range.upperBound)\(unit.isEmpty ? "" : " (\(unit))") or unset it (default \(fallback))"
+      "set it to a whole number from \(range.lowerBound) to \(range.upperBound)\(unit.isEmpty ? "" : " (\(unit))") or \(alternative)"
     guard let number = Int(value) else {
       throw ConfigurationError(name: name, problem: "is '\(printable(value))', which is not a whole number", remedy: wanted)
     }

@@ -17,6 +17,7 @@ import Testing
     #expect(configuration.credentialLifetime == .seconds(86_400) && configuration.keysDirectory == "/etc/spot-optimizer/keys")
     #expect(configuration.agentBrokers == ["amqp://broker:5672"] && configuration.database.poolSize == 10)
     #expect(configuration.warnings.isEmpty && configuration.logLevel == .info)
+    #expect(configuration.metricsPort == nil && configuration.metricsHost == "0.0.0.0")
   }
 
   @Test func agentsAreToldTheBrokersOneByOne() throws {
@@ -30,6 +31,16 @@ import Testing
     #expect(try read(["SPOT_OPTIMIZER_SERVER_ROLE": "worker"], role: "http").role == .http)
   }
 
+  @Test func theMetricsHaveAnAddressAndAPortOfTheirOwn() throws {
+    let own = try read(["METRICS_PORT": "9464", "METRICS_HOST": "127.0.0.1"])
+    #expect(own.metricsPort == 9464 && own.metricsHost == "127.0.0.1" && own.warnings.isEmpty)
+    #expect(try read(["METRICS_PORT": "0", "HTTP_PORT": "0", "HTTP_HOST": "::1"]).metricsHost == "::1")
+    // A worker has no front that could be in the way.
+    #expect(try read(["METRICS_PORT": "5000"], role: "worker").metricsPort == 5000)
+    #expect(try read(["METRICS_PORT": "5000", "METRICS_HOST": "127.0.0.1", "HTTP_HOST": "10.0.0.1"]).metricsPort == 5000)
+    #expect(try read(["METRICS_HOST": "127.0.0.1"]).warnings.first?.contains("METRICS_PORT is not") == true)
+  }
+
   @Test(arguments: [
     (["AMQP_URL": ""], "AMQP_URL", "is not set"), (["AMQP_URL": "http://u:p@b"], "AMQP_URL", "'http'"),
     (["AMQP_URL": "amqp://broker"], "AMQP_URL", "no user"), (["AMQP_URL": "amqp://u:SECRET@b:99999"], "AMQP_URL", "99999"),
@@ -37,6 +48,7 @@ import Testing
     (["DB_SSL_CA": "/nowhere/ca.pem"], "DB_SSL_CA", "/nowhere/ca.pem"), (["AMQP_CA_FILE": "/nowhere"], "AMQP_CA_FILE", "/nowhere"),
     (["BROKER_CREDENTIAL_TTL": "59"], "BROKER_CREDENTIAL_TTL", "59"), (["BROKER_CREDENTIAL_TTL": "1e9"], "BROKER_CREDENTIAL_TTL", "1e9"),
     (["HTTP_PORT": "65536"], "HTTP_PORT", "65536"), (["AGENT_HEARTBEAT_TIMEOUT": "-1"], "AGENT_HEARTBEAT_TIMEOUT", "-1"),
+    (["METRICS_PORT": "65536"], "METRICS_PORT", "65536"), (["METRICS_PORT": "5000"], "METRICS_PORT", "where the HTTP front listens"),
     (["LOG_LEVEL": "LOUD"], "LOG_LEVEL", "LOUD"), (["SPOT_OPTIMIZER_SERVER_ROLE": "queen"], "SPOT_OPTIMIZER_SERVER_ROLE", "queen"),
     (["AGENT_BROKER_URLS": "amqp://u:SECRET@a"], "AGENT_BROKER_URLS", "login"),
     (["AGENT_BROKER_URLS": "amqp://a/v"], "AGENT_BROKER_URLS", "vhost"),

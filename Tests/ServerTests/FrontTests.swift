@@ -233,6 +233,8 @@ import Testing
     #expect(route("GET", "/health") == .health)
     #expect(route("HEAD", "/health/?x=1") == .health)
     #expect(route("POST", "/health") == .methodNotAllowed(allow: "GET, HEAD"))
+    #expect(route("GET", "/metrics") == .metrics && route("HEAD", "/metrics/") == .metrics)
+    #expect(route("POST", "/metrics") == .methodNotAllowed(allow: "GET, HEAD"))
     #expect(route("POST", "/api/broker/credentials") == .brokerCredentials)
     #expect(route("GET", "/api/agents/a%2Fb/config") == .agentConfiguration(agentID: "a/b"))
     #expect(route("GET", "/api/agents/a/b/config") == .notFound)

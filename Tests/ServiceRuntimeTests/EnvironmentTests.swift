@@ -8,6 +8,13 @@ import Testing
     #expect(try environment.integer("A", default: 7, in: 1...9) == 7)
   }
 
+  @Test func aNumberThatIsNotSetMayMeanSomethingElseThanANumber() throws {
+    let environment = Environment(["A": "5", "B": " ", "C": "x"])
+    #expect(try environment.integer("A", in: 1...9) == 5 && environment.integer("B", in: 1...9) == nil)
+    let error = #expect(throws: ConfigurationError.self) { try environment.integer("C", in: 1...9) }
+    #expect(error?.description == "C is 'x', which is not a whole number; set it to a whole number from 1 to 9 or unset it")
+  }
+
   @Test func missingRequiredVariableIsNamedWithItsRemedy() {
     let error = #expect(throws: ConfigurationError.self) {
       try Environment([:]).required("SPOT_OPTIMIZER_SERVER_URL", remedy: "set it to http://your-server:5000")

@@ -11,17 +11,20 @@ public final class AuthFailureRecorder: Sendable {
   }
 
   private let store: SystemEventStore
+  private let metrics: AuthFailureMetrics
   private let logger: Logger
   private let limits = Lock(Limits())
 
-  /// A recorder over the table.
-  public init(_ store: SystemEventStore, logger: Logger) {
+  /// A recorder over the table. What the log and the table leave out is counted all the same.
+  public init(_ store: SystemEventStore, metrics: ServerMetrics = ServerMetrics(), logger: Logger) {
     self.store = store
+    self.metrics = AuthFailureMetrics(metrics)
     self.logger = logger
   }
 
   /// Writes a refusal down. Never fails: when the event cannot be stored, the log says so.
   public func record(_ failure: AuthFailure) async {
+    metrics.count(failure.reason)
     let now = ContinuousClock.now
     let (line, event) = limits.withLock { ($0.log.decide(failure.source, at: now), $0.events.decide(failure.source, at: now)) }
     if case .write(let suppressed) = line {

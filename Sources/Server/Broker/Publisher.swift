@@ -8,17 +8,24 @@ import ServiceRuntime
 public actor Publisher {
   private let configuration: ConnectionConfiguration
   private let loop: EventLoop
+  private let metrics: BrokerConnectionMetrics?
   private let logger: Logger
   private var connection: AMQP.Connection?
-  private var channel: Channel?
+  private var channel: Channel? { didSet { metrics?.connected.set(channel != nil) } }
   private var away = AMQPError(.closed, "no connection to the broker yet")
-  private var blocked: String?
+  private var blocked: String? { didSet { metrics?.blocked?.set(blocked != nil) } }
   private let channelLost = Signal()
 
   /// A publisher that logs in as `configuration` says once `run()` is called. Its connection lives on `loop`.
   public init(_ configuration: ConnectionConfiguration, on loop: EventLoop, logger: Logger) {
+    self.init(configuration, on: loop, metrics: nil, logger: logger)
+  }
+
+  /// The same, and its state is told to `metrics`.
+  init(_ configuration: ConnectionConfiguration, on loop: EventLoop, metrics: BrokerConnectionMetrics?, logger: Logger) {
     self.configuration = configuration
     self.loop = loop
+    self.metrics = metrics
     self.logger = logger
   }
 

@@ -21,6 +21,10 @@ public struct ServerConfiguration: Sendable {
   public let httpHost: String
   /// `HTTP_PORT`; 0 picks a free one.
   public let httpPort: Int
+  /// `METRICS_PORT`: the port of the page of metrics, 0 picks a free one; `nil`: the front's.
+  public let metricsPort: Int?
+  /// `METRICS_HOST`: the address of that port.
+  public let metricsHost: String
   /// `AGENT_HEARTBEAT_TIMEOUT`: the silence after which an agent is offline.
   public let heartbeatTimeout: Duration
   /// `HEARTBEAT_INTERVAL`: what agents are told.
@@ -47,6 +51,13 @@ public struct ServerConfiguration: Sendable {
     keysDirectory = Self.keysDirectory(environment)
     httpHost = environment.string("HTTP_HOST", default: "0.0.0.0")
     httpPort = try environment.integer("HTTP_PORT", default: 5000, in: 0...65_535)
+    metricsPort = try environment.integer("METRICS_PORT", in: 0...65_535)
+    metricsHost = environment["METRICS_HOST"] ?? httpHost
+    if role.runsFront, httpPort != 0, metricsPort == httpPort, metricsHost == httpHost {
+      throw ConfigurationError(
+        name: "METRICS_PORT", problem: "is \(httpPort), where the HTTP front listens (HTTP_PORT)",
+        remedy: "unset it to have the metrics there, or set it to another port")
+    }
     heartbeatTimeout = try environment.seconds("AGENT_HEARTBEAT_TIMEOUT", default: 120, in: 1...86_400)
     heartbeatInterval = try environment.seconds("HEARTBEAT_INTERVAL", default: 30, in: 1...3600)
     var warnings = database.warnings
@@ -54,6 +65,9 @@ public struct ServerConfiguration: Sendable {
       warnings.append(
         "AGENT_HEARTBEAT_TIMEOUT is \(heartbeatTimeout.components.seconds) s and HEARTBEAT_INTERVAL is "
           + "\(heartbeatInterval.components.seconds) s: agents that keep to it look offline between heartbeats; raise the time-out")
+    }
+    if metricsPort == nil, environment["METRICS_HOST"] != nil {
+      warnings.append("METRICS_HOST is set and METRICS_PORT is not: the metrics are on the HTTP front's port; set METRICS_PORT too")
     }
     self.warnings = warnings
   }

@@ -30,6 +30,7 @@ extension ProgramManual {
       Entry("SPOT_OPTIMIZER_KEYS_DIR", "the keys that sign credentials (default: /etc/spot-optimizer/keys)"),
       Entry("SPOT_OPTIMIZER_SERVER_ROLE", "all, worker or http (default: all)"),
       Entry("HTTP_HOST, HTTP_PORT", "where the HTTP front listens (default: 0.0.0.0, 5000)"),
+      Entry("METRICS_HOST, METRICS_PORT", "a port for /metrics alone, in every role (default: HTTP_HOST; not set: on the front's port)"),
       Entry("BROKER_CREDENTIAL_TTL", "seconds that an agent's credential is valid, 60 to 604800 (default: 86400)"),
       Entry("AGENT_HEARTBEAT_TIMEOUT", "seconds of silence after which an agent is offline, 1 to 86400 (default: 120)"),
       Entry("HEARTBEAT_INTERVAL", "seconds between heartbeats that agents are told, 1 to 3600 (default: 30)"),

@@ -30,6 +30,7 @@ struct Dispatcher: Sendable {
   let publisher: Publisher
   let signals: WorkSignals
   let clock: FleetClock
+  let metrics: DispatchMetrics
   let logger: Logger
 
   /// Works until `stop` is wished or the task is cancelled. A wish lets the batch under way be finished, so that no lease is left to run out.
@@ -77,6 +78,10 @@ struct Dispatcher: Sendable {
       case .failure(let error): try await keep(row, error, database)
       }
     }
+    let now = clock.now()
+    metrics.queued.add(queued.count)
+    // A later attempt was late for a reason of its own: a broker or a queue that was not there.
+    metrics.latency.observe(all: queued.filter { $0.attempts == 1 }.map { max(0, now.since($0.createdAt).inSeconds) })
     if !queued.isEmpty {
       let result = try await database.run { [queued] in try await store.markQueued(queued) }
       if result.marked > 0 { signals.events.raise() }
@@ -112,11 +117,13 @@ struct Dispatcher: Sendable {
   }
 
   private func wait(_ row: ClaimedCommand, _ delay: Duration, _ reason: String, _ database: DatabaseRetry) async throws {
+    metrics.postponed.add()
     logger.warning("Command \(row.id) for agent \(row.agentIDs) waits: \(reason) - retrying in \(delay.shortText)")
     try await database.run { try await store.release(row.seq, after: delay, error: reason) }
   }
 
   private func close(_ row: ClaimedCommand, _ reason: String, _ database: DatabaseRetry) async throws {
+    metrics.undeliverable.add()
     logger.error("Command \(row.id) for agent \(row.agentIDs) cannot be delivered: \(reason)")
     try await database.run { try await store.closeUndeliverable(row.seq, reason: reason) }
     signals.events.raise()

@@ -26,12 +26,14 @@ struct EventRelay: Sendable {
   let publisher: Publisher
   let wakeup: Signal
   let logger: Logger
+  private let metrics: EventMetrics
 
-  init(_ pool: Pool, publisher: Publisher, wakeup: Signal, logger: Logger) {
+  init(_ pool: Pool, publisher: Publisher, wakeup: Signal, metrics: ServerMetrics, logger: Logger) {
     store = FleetEventStore(pool)
     lease = Lease(pool, name: Self.leaseName, duration: Self.leaseDuration)
     self.publisher = publisher
     self.wakeup = wakeup
+    self.metrics = EventMetrics(metrics)
     self.logger = logger
   }
 
@@ -83,7 +85,9 @@ struct EventRelay: Sendable {
     var failure: AMQPError?
     for (event, result) in zip(events, results) {
       switch result {
-      case .success: done.append(event.seq)
+      case .success:
+        done.append(event.seq)
+        metrics.count(published: event.type)
       case .failure(let error) where error.kind == .invalid:
         // A row that somebody wrote by hand: it can never be sent, and must not hold up the others.
         logger.error("Event \(event.id) '\(event.type)' can never be published and is passed over: \(error)")

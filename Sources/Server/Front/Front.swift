@@ -26,12 +26,17 @@ public final class Front: Sendable {
     public var deleteQueue: @Sendable (String) async throws -> Void
     /// Wakes whoever works off what was committed, in every process; best effort.
     public var wakeUp: @Sendable () async -> Void
+    /// Counts requests.
+    public var metrics: ServerMetrics
+    /// Answers `GET /metrics`; `nil`: not here.
+    public var metricsPage: (@Sendable () async -> HTTPResponse)?
 
     /// Parts; see the properties.
     public init(
       pool: Pool, credentials: CredentialDesk, authFailures: AuthFailureRecorder, clock: FleetClock,
       broker: @escaping @Sendable () async -> BrokerState, logger: Logger, heartbeatTimeout: Duration = .seconds(120),
-      deleteQueue: @escaping @Sendable (String) async throws -> Void = { _ in }, wakeUp: @escaping @Sendable () async -> Void = {}
+      deleteQueue: @escaping @Sendable (String) async throws -> Void = { _ in }, wakeUp: @escaping @Sendable () async -> Void = {},
+      metrics: ServerMetrics = ServerMetrics(), metricsPage: (@Sendable () async -> HTTPResponse)? = nil
     ) {
       self.pool = pool
       self.credentials = credentials
@@ -42,6 +47,8 @@ public final class Front: Sendable {
       self.heartbeatTimeout = heartbeatTimeout
       self.deleteQueue = deleteQueue
       self.wakeUp = wakeUp
+      self.metrics = metrics
+      self.metricsPage = metricsPage
     }
   }
 

@@ -25,9 +25,10 @@ struct FrontHandler: Sendable {
 
   func answer(_ request: HTTPRequest) async -> HTTPResponse {
     let started = ContinuousClock.now
+    let route = Route(method: request.method, segments: request.pathSegments)
     var response: HTTPResponse
     do {
-      response = try await respond(to: request)
+      response = try await respond(to: request, route)
     } catch let refusal as FrontRefusal {
       response = refusal.response
       if let reason = refusal.reason {
@@ -42,15 +43,20 @@ struct FrontHandler: Sendable {
     }
     // A fleet of agents that poll every few seconds would hold all the connections there are.
     response.closesConnection = request.pathSegments.starts(with: ["api", "agents"])
+    let took = started.duration(to: .now)
+    parts.metrics.httpRequests.member(route.template, "\(response.status)").add()
+    parts.metrics.httpRequestDuration.member(route.template).observe(took)
     parts.logger.debug(
-      "\(request.method) \(request.path) from \(request.remoteAddress): \(response.status) in \(started.duration(to: .now).milliseconds) ms"
-    )
+      "\(request.method) \(request.path) from \(request.remoteAddress): \(response.status) in \(took.milliseconds) ms")
     return response
   }
 
-  private func respond(to request: HTTPRequest) async throws -> HTTPResponse {
-    switch Route(method: request.method, segments: request.pathSegments) {
+  private func respond(to request: HTTPRequest, _ route: Route) async throws -> HTTPResponse {
+    switch route {
     case .health: return await health()
+    case .metrics:
+      guard let page = parts.metricsPage else { return .error(404, "Not found") }
+      return await page()
     case .brokerCredentials: return try await credentials(request)
     case .agentConfiguration(let agentID): return try await configuration(request, agentID)
     case .polling(let call): return try await polling.answer(call, request, try await authenticate(request))

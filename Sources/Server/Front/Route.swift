@@ -1,6 +1,8 @@
 /// What a request asks for: a pure function of its method and path.
 enum Route: Sendable, Equatable {
   case health
+  /// The page for Prometheus.
+  case metrics
   case brokerCredentials
   case agentConfiguration(agentID: String)
   /// A call that only v4 agents make.
@@ -15,6 +17,7 @@ enum Route: Sendable, Equatable {
     let path = segments.last == "" ? segments.dropLast() : segments[...]
     switch Array(path) {
     case ["health"]: self = Self.allow(["GET", "HEAD"], method, .health)
+    case ["metrics"]: self = Self.allow(["GET", "HEAD"], method, .metrics)
     case ["api", "broker", "credentials"]: self = Self.allow(["POST"], method, .brokerCredentials)
     case let parts where parts.count == 4 && parts[0] == "api" && parts[1] == "agents" && !parts[2].isEmpty && parts[3] == "config":
       self = Self.allow(["GET", "HEAD"], method, .agentConfiguration(agentID: parts[2]))

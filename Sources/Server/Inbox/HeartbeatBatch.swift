@@ -18,6 +18,8 @@ struct HeartbeatBatch: Sendable {
   private(set) var tags: ClosedRange<UInt64>?
   /// Messages taken in, collapsed ones included.
   private(set) var count = 0
+  /// When the heartbeat that came last was sent.
+  private(set) var lastSentAt: Timestamp?
 
   var isEmpty: Bool { count == 0 }
 
@@ -27,6 +29,7 @@ struct HeartbeatBatch: Sendable {
     tags = tags.map { min($0.lowerBound, tag)...max($0.upperBound, tag) } ?? tag...tag
     switch verdict {
     case .accepted(let heartbeat):
+      lastSentAt = heartbeat.body.sentAt
       let identity = AgentIdentity(address: heartbeat.address, id: heartbeat.body.agentID)
       if let known = newest[identity], known.body.sentAt > heartbeat.body.sentAt { return }
       newest[identity] = heartbeat

@@ -16,6 +16,14 @@ struct HeartbeatDesk: Sendable {
   let store: AgentStore
   let directory: AgentDirectory
   let context: InboxContext
+  private let lag: Histogram
+
+  init(store: AgentStore, directory: AgentDirectory, context: InboxContext) {
+    self.store = store
+    self.directory = directory
+    self.context = context
+    lag = context.metrics.ingestLag.member()
+  }
 
   /// Works until the connection breaks or the task is cancelled.
   func run(on connection: AMQP.Connection) async throws {
@@ -34,7 +42,8 @@ struct HeartbeatDesk: Sendable {
   private func commit(_ batch: HeartbeatBatch, from queue: InboxQueue<Heartbeat>) async throws {
     let keys = try await context.whileDatabaseIsAway { try await directory.keys(of: batch.newest.keys) }
     let updates = batch.newest.compactMap { identity, heartbeat in keys[identity].map { HeartbeatUpdate(heartbeat.body, agentKey: $0) } }
-    let outcome = try await context.whileDatabaseIsAway { try await apply(updates) }
+    let outcome = try await context.whileDatabaseIsAway { try await queue.metrics.commit.time { try await apply(updates) } }
+    if let sentAt = batch.lastSentAt { lag.observe(context.clock.now().since(sentAt)) }
     var refused = batch.refused
     var letters = batch.unusable
     for (identity, heartbeat) in batch.newest {
@@ -45,6 +54,8 @@ struct HeartbeatDesk: Sendable {
       }
       if let reason = outcome.failed[key] { letters.append(Unusable(delivery: heartbeat.delivery, reason: reason)) }
     }
+    queue.metrics.batch.observe(Double(batch.count))
+    queue.metrics.accepted.add(batch.count - refused.count - letters.count)
     let buried = try await queue.settle(refused: refused, unusable: letters)
     if let tags = batch.tags { try await queue.acknowledge(tags, except: buried) }
     context.logger.debug("Committed \(batch.count) heartbeats of \(updates.count) agents")

@@ -10,6 +10,7 @@ struct InboxContext: Sendable {
   let clock: FleetClock
   /// Raised after commits that leave work for the other parts of this process.
   let signals: WorkSignals
+  let metrics: ServerMetrics
   let logger: Logger
 
   /// Runs `body`, and again for as long as the database cannot be reached: what was read stays unacknowledged and, because of the prefetch,

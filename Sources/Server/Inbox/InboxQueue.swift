@@ -10,6 +10,8 @@ struct InboxQueue<Body: InboxBody>: Sendable {
   let kind: MessageKind
   let channel: Channel
   let context: InboxContext
+  /// What is counted of this queue.
+  let metrics: QueueMetrics
   private let consumer: Consumer
   private let burial: Burial
 
@@ -18,6 +20,7 @@ struct InboxQueue<Body: InboxBody>: Sendable {
     guard let queue = kind.queue else { preconditionFailure("the server takes no messages of kind \(kind)") }
     self.kind = kind
     self.context = context
+    metrics = QueueMetrics(context.metrics, queue: queue)
     burial = Burial(context.publisher, logger: context.logger)
     channel = try await connection.openChannel()
     try await channel.setPrefetch(prefetch)
@@ -36,7 +39,10 @@ struct InboxQueue<Body: InboxBody>: Sendable {
         let deliveries = try await consumer.nextBatch(upTo: limit)
         let clients = Set(deliveries.compactMap { verifier.clientID(of: $0) })
         let accounts = try await context.whileDatabaseIsAway { try await context.accounts.accounts(for: clients) }
-        try await handle(deliveries.map { verifier.verdict($0, accounts: accounts) })
+        let started = ContinuousClock.now
+        let verdicts = deliveries.map { verifier.verdict($0, accounts: accounts) }
+        metrics.verify.observe(started.duration(to: .now))
+        try await handle(verdicts)
       }
     }
   }
@@ -53,6 +59,8 @@ struct InboxQueue<Body: InboxBody>: Sendable {
       }
     }
     burial.add(letters)
+    metrics.deadLettered.add(letters.count)
+    metrics.refused.add(refused.count + unusable.count - letters.count)
     let now = context.clock.now()
     try await context.reply(refused.compactMap { answer($0, at: now) })
     return Set(letters.map(\.delivery.deliveryTag))

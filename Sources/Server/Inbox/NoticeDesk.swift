@@ -22,11 +22,13 @@ struct NoticeDesk: Sendable {
     let inbox = try await InboxQueue<SpotNotice>(.notice, on: connection, prefetch: UInt16(4 * Self.concurrency), context: context)
     try await inbox.forEachBatch(upTo: Self.concurrency) { verdicts in
       let settled = try await withThrowingTaskGroup(of: Settled.self) { group in
-        for verdict in verdicts { group.addTask { try await handle(verdict) } }
+        for verdict in verdicts { group.addTask { try await handle(verdict, inbox.metrics) } }
         var all: [Settled] = []
         for try await one in group { all.append(one) }
         return all
       }
+      inbox.metrics.batch.observe(Double(verdicts.count))
+      inbox.metrics.accepted.add(settled.count { $0.isDone })
       let letters = try await inbox.settle(refused: settled.compactMap(\.refusal), unusable: settled.compactMap(\.letter))
       guard let first = verdicts.first, let last = verdicts.last else { return }
       try await inbox.acknowledge(first.delivery.deliveryTag...last.delivery.deliveryTag, except: letters)
@@ -38,22 +40,25 @@ struct NoticeDesk: Sendable {
     case refused(Refusal)
     case unusable(Unusable)
 
+    var isDone: Bool { if case .done = self { true } else { false } }
     var refusal: Refusal? { if case .refused(let refusal) = self { refusal } else { nil } }
     var letter: Unusable? { if case .unusable(let letter) = self { letter } else { nil } }
   }
 
-  private func handle(_ verdict: Verdict<SpotNotice>) async throws -> Settled {
+  private func handle(_ verdict: Verdict<SpotNotice>, _ metrics: QueueMetrics) async throws -> Settled {
     switch verdict {
-    case .accepted(let notice): try await record(notice)
+    case .accepted(let notice): try await record(notice, metrics)
     case .refused(let refusal): .refused(refusal)
     case .unusable(let letter): .unusable(letter)
     }
   }
 
-  private func record(_ notice: Verified<SpotNotice>) async throws -> Settled {
+  private func record(_ notice: Verified<SpotNotice>, _ metrics: QueueMetrics) async throws -> Settled {
     let outcome: NoticeOutcome
     do {
-      outcome = try await context.whileDatabaseIsAway { try await recorder.record(notice.body, from: notice.address) }
+      outcome = try await context.whileDatabaseIsAway {
+        try await metrics.commit.time { try await recorder.record(notice.body, from: notice.address) }
+      }
     } catch let error where error is MySQLError || error is RowError || error is MessageError {
       return .unusable(Unusable(delivery: notice.delivery, reason: "\(error)"))
     }

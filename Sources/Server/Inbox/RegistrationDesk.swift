@@ -22,6 +22,7 @@ struct RegistrationDesk: Sendable {
       .register, on: connection, prefetch: UInt16(2 * Self.concurrency), context: context)
     let queues = AgentQueues(on: connection, logger: context.logger)
     try await inbox.forEachBatch(upTo: Self.concurrency) { verdicts in
+      inbox.metrics.batch.observe(Double(verdicts.count))
       try await withThrowingTaskGroup(of: Void.self) { group in
         for verdict in verdicts { group.addTask { try await handle(verdict, inbox, queues) } }
         try await group.waitForAll()
@@ -53,7 +54,7 @@ struct RegistrationDesk: Sendable {
     let outcome: RegistrationOutcome
     do {
       outcome = try await context.whileDatabaseIsAway {
-        try await store.register(request.body, from: request.address)
+        try await inbox.metrics.commit.time { try await store.register(request.body, from: request.address) }
       }
     } catch let error as MessageError {
       return try await inbox.settle(refused: [refusal(request, ErrorNotice(error, messageID: request.messageID), "\(error)")], unusable: [])
@@ -77,6 +78,7 @@ struct RegistrationDesk: Sendable {
       }
       if let previousQueue, previousQueue != agent.queue { try await queues.delete(previousQueue) }
       try await answer(request, agent)
+      inbox.metrics.accepted.add()
       // Commands that waited for this agent can go now, and those that were called off are called off in its new queue.
       context.signals.dispatch.raise()
       context.signals.cancels.raise()

@@ -38,7 +38,8 @@ struct ResultDesk: Sendable {
         case .unusable(let letter): unusable.append(letter)
         }
       }
-      let outcomes = try await apply(accepted)
+      inbox.metrics.batch.observe(Double(verdicts.count))
+      let outcomes = try await apply(accepted, inbox.metrics)
       for (report, outcome) in zip(accepted, outcomes) {
         if let letter = try await tell(report, outcome) { unusable.append(letter) }
       }
@@ -46,6 +47,7 @@ struct ResultDesk: Sendable {
         context.signals.events.raise()
         context.signals.rollouts.raise()
       }
+      inbox.metrics.accepted.add(verdicts.count - refused.count - unusable.count)
       let letters = try await inbox.settle(refused: refused, unusable: unusable)
       guard let first = verdicts.first, let last = verdicts.last else { return }
       try await inbox.acknowledge(first.delivery.deliveryTag...last.delivery.deliveryTag, except: letters)
@@ -64,15 +66,15 @@ struct ResultDesk: Sendable {
   }
 
   /// Stores all in one transaction; when the database refuses that for one bad value, each by itself, so that no good one is lost.
-  private func apply(_ reports: [Verified<CommandReport>]) async throws -> [ReportOutcome] {
+  private func apply(_ reports: [Verified<CommandReport>], _ metrics: QueueMetrics) async throws -> [ReportOutcome] {
     guard !reports.isEmpty else { return [] }
     let signed = reports.map { SignedReport($0.body, from: $0.address) }
     do {
-      return try await context.whileDatabaseIsAway { try await store.apply(signed) }
+      return try await context.whileDatabaseIsAway { try await metrics.commit.time { try await store.apply(signed) } }
     } catch let error where (error is MySQLError || error is MessageError) && reports.count > 1 {
       context.logger.warning("A batch of \(reports.count) reports was refused by the database, writing them one by one: \(error)")
       var outcomes: [ReportOutcome] = []
-      for report in reports { outcomes += try await apply([report]) }
+      for report in reports { outcomes += try await apply([report], metrics) }
       return outcomes
     } catch let error where error is MySQLError || error is MessageError {
       return [.unusable("\(error)")]
