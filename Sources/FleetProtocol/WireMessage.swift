@@ -23,6 +23,10 @@ public enum MessageType: String, Sendable, CaseIterable {
   case register
   /// `RegistrationReply`, server to agent over direct reply-to.
   case registered
+  /// `RegistrationProbe`, agent to server.
+  case probe
+  /// `RegistrationProbeReply`, server to agent over direct reply-to.
+  case probed
   /// `Heartbeat`, agent to server.
   case heartbeat
   /// `Command`, server to agent through the agent's queue.

@@ -43,7 +43,8 @@ import Testing
 
   static func kinds() throws -> [Kind] {
     try [
-      Kind(Samples.registration), Kind(Samples.registered), Kind(Samples.heartbeat), Kind(Samples.command), Kind(Samples.result),
+      Kind(Samples.registration), Kind(Samples.registered), Kind(Samples.probe), Kind(Samples.probed), Kind(Samples.heartbeat),
+      Kind(Samples.command), Kind(Samples.result),
       Kind(Samples.cancellation), Kind(Samples.progress), Kind(Samples.output), Kind(Samples.spotNotice), Kind(Samples.notice),
       Kind("credential-request", Samples.credentialRequest), Kind("credential-reply", Samples.credentialReply()),
     ]
@@ -89,6 +90,8 @@ import Testing
     #expect(try words("heartbeat", "status") == Set(AgentStatus.allCases.map(\.rawValue)))
     #expect(try words("heartbeat", "mode") == Set(InstanceMode.allCases.map(\.rawValue)))
     #expect(try words("register", "mode") == Set(InstanceMode.allCases.map(\.rawValue)))
+    #expect(try words("probed", "outcome") == Set(RegistrationProbeReply.Outcome.allCases.map(\.rawValue)))
+    #expect(try words("probed", "status") == Set(AgentStatus.allCases.map(\.rawValue)))
     #expect(try words("result", "status") == Set(CommandResult.Outcome.allCases.map(\.rawValue)))
     #expect(try words("progress", "stage") == Set(CommandProgress.Stage.allCases.map(\.rawValue)))
     #expect(try words("output", "stream") == Set(CommandOutput.Stream.allCases.map(\.rawValue)))
@@ -143,10 +146,11 @@ import Testing
         switch type {
         case .register, .heartbeat, .result, .output, .notice:
           #expect(try AgentAddress.parse(routingKey: envelope.routingKey).kind.rawValue == type.rawValue)
+        case .probe: #expect(try AgentAddress.parse(routingKey: envelope.routingKey).kind == .register)
         case .progress: #expect(try AgentAddress.parse(routingKey: envelope.routingKey).kind == .result)
         case .command, .cancel:
           #expect(try AgentAddress.parse(queueName: envelope.routingKey).address.clientID == "c1")
-        case .registered, .error:
+        case .registered, .probed, .error:
           #expect(envelope.routingKey == SignedEnvelope.replyRoutingKey(to: try properties["correlation_id"].text()))
         }
       }
@@ -240,7 +244,7 @@ import Testing
       print("validated", count)
       """
     let output = try run("python3", ["-W", "ignore", "-c", script, Self.path])
-    #expect(output.contains("no jsonschema") || output.contains("validated 29"))
+    #expect(output.contains("no jsonschema") || output.contains("validated 33"))
   }
 }
 

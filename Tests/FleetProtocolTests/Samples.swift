@@ -13,6 +13,10 @@ enum Samples {
   static let registered = RegistrationReply(
     agentID: "5b0d1f7c-1111-4222-8333-944455556666", clientID: "c1", logicalAgentID: "web-01", queue: "agent.c1.web-01.4", generation: 4,
     heartbeatIntervalSeconds: 30, config: AgentConfiguration(), configVersion: 3, serverTime: time)
+  static let probe = RegistrationProbe(logicalAgentID: "web-01", sentAt: time)
+  static let probed = RegistrationProbeReply(
+    clientID: "c1", logicalAgentID: "web-01", outcome: .renewed, agentID: "5b0d1f7c-1111-4222-8333-944455556666", status: .online,
+    instanceID: "i-0abc", queue: "agent.c1.web-01.4", generation: 4, lastHeartbeatAt: time, serverTime: time)
   static let heartbeat = Heartbeat(
     agentID: "5b0d1f7c-1111-4222-8333-944455556666", status: .online, monitoredInstances: ["i-0abc", "i-0def"], instanceID: "i-0abc",
     instanceType: "c5.large", mode: .spot, az: "us-east-1a", generation: 4, configVersion: 3, sentAt: time)

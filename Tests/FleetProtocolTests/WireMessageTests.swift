@@ -10,6 +10,8 @@ import Testing
   @Test("Every message survives the way with every field filled") func roundTrips() throws {
     try roundTrip(Samples.registration)
     try roundTrip(Samples.registered)
+    try roundTrip(Samples.probe)
+    try roundTrip(Samples.probed)
     try roundTrip(Samples.heartbeat)
     try roundTrip(Samples.command)
     try roundTrip(Samples.result)

@@ -120,6 +120,50 @@ import Testing
     }
   }
 
+  @Test func answersAProbeFromTheRowAndChangesNothing() async throws {
+    try await Bench.run { bench in
+      try await bench.client("c1")
+      let before = try probe("a1")
+      try await bench.peer.publish([before])
+      let unknown = try await probed(bench, before)
+      #expect(unknown.outcome == .created && unknown.agentID == nil && unknown.queue == nil && unknown.clientID == "c1")
+      #expect(try await bench.database.agents.list().rows.isEmpty)
+
+      let start = Timestamp.now()
+      let registration = try request("a1", session: "s", sentAt: start)
+      try await bench.peer.publish([registration])
+      let reply = try await answer(bench, registration)
+      let row = try await bench.agent(reply)
+      let events = try await bench.database.number("SELECT COUNT(*) AS n FROM fleet_events")
+      let (known, older) = (try probe("a1"), try probe("a1", sentAt: start.advanced(by: .seconds(-5))))
+      try await bench.peer.publish([known, older])
+      let renewed = try await probed(bench, known)
+      #expect(renewed.outcome == .renewed && renewed.agentID == reply.agentID && renewed.queue == reply.queue && renewed.generation == 1)
+      #expect(renewed.status == .online && renewed.lastHeartbeatAt == row.lastHeartbeatAt && renewed.instanceID == row.machine.instanceID)
+      // A registration of before the one that holds the name would be an old one that comes late.
+      #expect(try await probed(bench, older).outcome == .refused)
+      #expect(try await bench.agent(reply) == row)
+      #expect(try await bench.database.number("SELECT COUNT(*) AS n FROM fleet_events") == events)
+      #expect(try await bench.peer.status(reply.queue).messageCount == 0)
+
+      let foreign = try probe("a2", key: "register.c1.a1")
+      try await bench.peer.publish([foreign])
+      #expect(try await bench.peer.notice(for: foreign.message).details?["logical_agent_id"] == ["is not the one of the routing key"])
+    }
+  }
+
+  private func probe(_ name: String, sentAt: Timestamp = .now(), key: String? = nil) throws -> Publication {
+    let key = try key ?? AgentAddress(clientID: "c1", logicalAgentID: name).routingKey(.register)
+    let body = RegistrationProbe(logicalAgentID: name, sentAt: sentAt)
+    return Publication(try BenchMessage.signed(body, routingKey: key), to: Topology.inboxExchange, routingKey: key)
+  }
+
+  private func probed(_ bench: Bench, _ probe: Publication) async throws -> RegistrationProbeReply {
+    let message = try await bench.peer.reply(to: probe.message)
+    #expect(message.type == "probed")
+    return try WireCoding.decode(RegistrationProbeReply.self, from: message.body)
+  }
+
   @Test func tellsWhatIsWrongWithIt() async throws {
     try await Bench.run { bench in
       try await bench.client("c1")

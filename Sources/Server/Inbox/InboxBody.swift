@@ -21,9 +21,6 @@ extension InboxBody where Self: FleetMessage {
 extension Heartbeat: InboxBody {
   var senderID: String? { agentID }
 }
-extension RegistrationRequest: InboxBody {
-  var senderID: String? { nil }
-}
 extension SpotNotice: InboxBody {
   var senderID: String? { agentID }
 }

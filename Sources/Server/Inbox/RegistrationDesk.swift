@@ -18,7 +18,7 @@ struct RegistrationDesk: Sendable {
 
   /// Works until the connection breaks or the task is cancelled.
   func run(on connection: AMQP.Connection) async throws {
-    let inbox = try await InboxQueue<RegistrationRequest>(
+    let inbox = try await InboxQueue<RegistrationMessage>(
       .register, on: connection, prefetch: UInt16(2 * Self.concurrency), context: context)
     let queues = AgentQueues(on: connection, logger: context.logger)
     try await inbox.forEachBatch(upTo: Self.concurrency) { verdicts in
@@ -30,11 +30,15 @@ struct RegistrationDesk: Sendable {
     }
   }
 
-  private func handle(_ verdict: Verdict<RegistrationRequest>, _ inbox: InboxQueue<RegistrationRequest>, _ queues: AgentQueues) async throws
+  private func handle(_ verdict: Verdict<RegistrationMessage>, _ inbox: InboxQueue<RegistrationMessage>, _ queues: AgentQueues) async throws
   {
     let letters: Set<UInt64>
     switch verdict {
-    case .accepted(let request): letters = try await register(request, inbox, queues)
+    case .accepted(let message):
+      switch message.body {
+      case .request(let request): letters = try await register(message.with(request), inbox, queues)
+      case .probe(let probe): letters = try await answer(message.with(probe), inbox)
+      }
     case .refused(let refusal): letters = try await inbox.settle(refused: [refusal], unusable: [])
     case .unusable(let letter): letters = try await inbox.settle(refused: [], unusable: [letter])
     }
@@ -44,12 +48,10 @@ struct RegistrationDesk: Sendable {
   }
 
   private func register(
-    _ request: Verified<RegistrationRequest>, _ inbox: InboxQueue<RegistrationRequest>, _ queues: AgentQueues
+    _ request: Verified<RegistrationRequest>, _ inbox: InboxQueue<RegistrationMessage>, _ queues: AgentQueues
   ) async throws -> Set<UInt64> {
     guard request.body.logicalAgentID == request.address.logicalAgentID else {
-      let problem = MessageError(field: "logical_agent_id", problem: "is not the one of the routing key")
-      return try await inbox.settle(
-        refused: [refusal(request, ErrorNotice(problem, messageID: request.messageID), "\(problem)")], unusable: [])
+      return try await inbox.settle(refused: [refusal(request, Self.foreignName)], unusable: [])
     }
     let outcome: RegistrationOutcome
     do {
@@ -57,7 +59,7 @@ struct RegistrationDesk: Sendable {
         try await inbox.metrics.commit.time { try await store.register(request.body, from: request.address) }
       }
     } catch let error as MessageError {
-      return try await inbox.settle(refused: [refusal(request, ErrorNotice(error, messageID: request.messageID), "\(error)")], unusable: [])
+      return try await inbox.settle(refused: [refusal(request, error)], unusable: [])
     } catch let error where error is MySQLError || error is StoreError {
       return try await inbox.settle(refused: [], unusable: [Unusable(delivery: request.delivery, reason: "\(error)")])
     }
@@ -103,9 +105,14 @@ struct RegistrationDesk: Sendable {
     }
   }
 
-  private func refusal(_ request: Verified<RegistrationRequest>, _ notice: ErrorNotice, _ reason: String, agentID: String? = nil)
-    -> Refusal
-  {
+  /// The signature covers the routing key, and so a name beside it that is another's is nobody's.
+  static let foreignName = MessageError(field: "logical_agent_id", problem: "is not the one of the routing key")
+
+  func refusal(_ message: Verified<some Sendable>, _ error: MessageError) -> Refusal {
+    refusal(message, ErrorNotice(error, messageID: message.messageID), "\(error)")
+  }
+
+  private func refusal(_ request: Verified<some Sendable>, _ notice: ErrorNotice, _ reason: String, agentID: String? = nil) -> Refusal {
     Refusal(
       notice: notice, delivery: request.delivery, address: request.address, account: request.account, reason: reason,
       isAuthentication: false, agentID: agentID)
@@ -115,4 +122,7 @@ struct RegistrationDesk: Sendable {
 extension Verified {
   /// The message's id; the verifier has seen that there is one.
   var messageID: String { delivery.message.messageID ?? "" }
+
+  /// The same message with what its body turned out to be.
+  func with<Part>(_ body: Part) -> Verified<Part> { Verified<Part>(body: body, address: address, account: account, delivery: delivery) }
 }

@@ -2,7 +2,7 @@ import AMQP
 import FleetProtocol
 
 /// A message of an agent whose signature holds and whose client is active.
-struct Verified<Body: InboxBody>: Sendable {
+struct Verified<Body: Sendable>: Sendable {
   let body: Body
   let address: AgentAddress
   let account: Account

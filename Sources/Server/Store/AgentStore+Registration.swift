@@ -80,12 +80,7 @@ extension AgentStore {
         return (.stored(try await RegistrationRow(id, on: connection), previousQueue: nil), announcement)
       }
       let state = try RegistrationState(row)
-      guard state.logicalAgentID == address.logicalAgentID, state.clientID == address.clientID else {
-        throw MessageError(
-          field: "logical_agent_id",
-          problem:
-            "'\(printable(address.logicalAgentID))' differs from the agent '\(printable(state.logicalAgentID))' by spaces at the end only")
-      }
+      try state.checkName(address)
       switch state.decision(for: request, over: transport, now: now, heartbeatTimeout: timeout) {
       case .conflict:
         return (.refused(holder: RegistrationHolder(agentID: state.id, instanceID: state.instanceID)), Announcer.Announcement())
@@ -104,7 +99,7 @@ extension AgentStore {
     return outcome
   }
 
-  private static func now(on connection: Connection) async throws -> Timestamp {
+  static func now(on connection: Connection) async throws -> Timestamp {
     guard let row = try await connection.query("SELECT NOW(3) AS now").first else { return .now() }
     return try row.timestamp("now")
   }
@@ -210,13 +205,33 @@ struct RegistrationState: Sendable {
   func decision(
     for request: RegistrationRequest, over transport: AgentTransport = .amqp, now: Timestamp, heartbeatTimeout: Duration
   ) -> Decision {
+    decision(
+      sessionID: request.sessionID, generation: request.generation, sentAt: request.sentAt, over: transport, now: now,
+      heartbeatTimeout: heartbeatTimeout)
+  }
+
+  /// The same of a request's parts; a `session` that is `nil` is that of a process that nobody knows yet.
+  func decision(
+    sessionID session: String?, generation requested: Int?, sentAt requestedAt: Timestamp, over transport: AgentTransport, now: Timestamp,
+    heartbeatTimeout: Duration
+  ) -> Decision {
     guard transport == .amqp, let sessionID, queue != nil || polls else { return .newGeneration }
-    let isOlder = sentAt.map { request.sentAt <= $0 } ?? false
-    if sessionID == request.sessionID { return isOlder ? .repeated : .newGeneration }
+    let isOlder = sentAt.map { requestedAt <= $0 } ?? false
+    if sessionID == session { return isOlder ? .repeated : .newGeneration }
     let lastSign = [lastHeartbeatAt, registeredAt].compactMap(\.self).max()
     let isAlive = status != AgentStatus.offline.rawValue && lastSign.map { now.since($0) <= heartbeatTimeout } ?? false
-    return isAlive && (request.generation != nil || isOlder) ? .conflict : .newGeneration
+    return isAlive && (requested != nil || isOlder) ? .conflict : .newGeneration
   }
+
+  /// The collation pads: the row found may be that of another name, which differs by spaces at its end only.
+  func checkName(_ address: AgentAddress) throws(MessageError) {
+    guard logicalAgentID == address.logicalAgentID, clientID == address.clientID else {
+      throw MessageError(
+        field: "logical_agent_id",
+        problem: "'\(printable(address.logicalAgentID))' differs from the agent '\(printable(logicalAgentID))' by spaces at the end only")
+    }
+  }
+
   /// The generation after this registration. While an agent polls it stays: what it has fetched and not reported is its own across its restarts
   /// (`CommandStore.poll`). Each move to the other transport counts it up, so that neither takes what the other has been given.
   func nextGeneration(over transport: AgentTransport) -> Int {
