@@ -1,3 +1,5 @@
+import ServiceRuntime
+
 /// What one look at one thing gave: a line of a `doctor`.
 public struct Finding: Sendable, Equatable {
   /// Whether somebody has to do something.
@@ -33,3 +35,11 @@ public struct Finding: Sendable, Equatable {
   /// It does not work, and `remedy` mends it.
   public static func fail(_ check: String, _ measured: String, remedy: String) -> Finding { Finding(check, .fail, measured, remedy) }
 }
+
+extension Duration {
+  /// `3 ms`, for a finding.
+  public var inMilliseconds: String { "\(milliseconds) ms" }
+}
+
+/// `1 message`, `2 messages`.
+public func counted(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }

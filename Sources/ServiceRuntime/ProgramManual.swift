@@ -113,6 +113,15 @@ public struct ProgramManual: Sendable {
     return lines.joined(separator: "\n") + "\n"
   }
 
+  /// What `--help` behind a command prints; empty when there is no such command.
+  public func help(of path: [String]) -> String {
+    guard let command = subcommands.first(where: { $0.path == path }) else { return "" }
+    var lines = ["Usage: \(name) \(command.synopsis)", ""] + Self.wrapped(command.summary, 118)
+    lines += section("Arguments", command.arguments) + section("Options", command.options.map { Entry($0.label, $0.help) })
+    if !command.examples.isEmpty { lines += ["", "Examples:"] + command.examples.map { "  \($0)" } }
+    return lines.joined(separator: "\n") + "\n"
+  }
+
   private func section(_ title: String, _ entries: [Entry]) -> [String] {
     guard !entries.isEmpty else { return [] }
     let width = min(34, entries.map(\.name.count).max() ?? 0)

@@ -178,52 +178,13 @@ import Testing
 
   // MARK: - Support
 
-  /// What the doctor answered with `--json`.
-  private struct Answer: CustomStringConvertible {
-    struct Report: Decodable {
-      struct Finding: Decodable {
-        let check: String
-        let verdict: String
-        let measured: String
-        let remedy: String?
-      }
-      struct Unchecked: Decodable {
-        let check: String
-        let because: String
-      }
-      let healthy: Bool
-      let findings: [Finding]
-      let not_checked: [Unchecked]
-    }
-
-    let code: Int32
-    let text: String
-    let report: Report
-
-    var failed: [String] { report.findings.filter { $0.verdict == "fail" }.map(\.check) }
-    var unchecked: [String] { report.not_checked.map(\.check) }
-    func verdict(_ check: String) -> String? { finding(check)?.verdict }
-    func measured(_ check: String) -> String? { finding(check)?.measured }
-    func remedy(_ check: String) -> String? { finding(check)?.remedy }
-    var description: String { "exit code \(code): \(text)" }
-
-    /// The worst of that name.
-    private func finding(_ check: String) -> Report.Finding? {
-      let all = report.findings.filter { $0.check == check }
-      return all.first { $0.verdict != "pass" } ?? all.first
-    }
-  }
-
   /// Runs it on a fleet's services, without the broker's tool unless `changes` name one.
-  private func doctor(_ fleet: Fleet, _ words: [String] = [], _ changes: [String: String] = [:]) async throws -> Answer {
+  private func doctor(_ fleet: Fleet, _ words: [String] = [], _ changes: [String: String] = [:]) async throws -> DoctorAnswer {
     let environment = fleet.serverEnvironment(["RABBITMQCTL": "/bin/false"]).merging(changes) { $1 }
     let program = try await fleet.run("spotctl", ["doctor", "--json"] + words, environment)
     let status = try await program.waitForExit(timeout: .seconds(60))
     guard case .exited(let code) = status else { throw FleetFailure(description: "spotctl doctor ended with \(status)") }
-    let json = program.lines.first { $0.hasPrefix("{") } ?? ""
-    let report = try JSONDecoder().decode(Answer.Report.self, from: Data(json.utf8))
-    #expect(report.healthy == (code == 0))
-    return Answer(code: code, text: program.output, report: report)
+    return try DoctorAnswer(code: code, program)
   }
 
   private func rabbitmqctl(_ services: LocalServices) -> String { "\(LocalServices.repository)/broker/local --state \(services.state) ctl" }

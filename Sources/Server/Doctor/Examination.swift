@@ -81,11 +81,3 @@ struct Examination {
     return "mysql -h \(database.host) -P \(database.port) -u \(database.user) -p \(database.database) -e \"\(sql)\""
   }
 }
-
-extension Duration {
-  /// `3 ms`, for a finding.
-  var inMilliseconds: String { "\(milliseconds) ms" }
-}
-
-/// `1 message`, `2 messages`.
-func counted(_ number: Int, _ noun: String) -> String { "\(number) \(noun)\(number == 1 ? "" : "s")" }

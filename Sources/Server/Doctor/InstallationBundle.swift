@@ -6,10 +6,6 @@ import ServiceRuntime
 
 /// What somebody who helps needs to see of an installation, as one archive without secrets: the guide's "collect diagnostic information".
 public struct InstallationBundle: Sendable {
-  /// The end of a log that is taken along, in bytes.
-  private static let logBytes = 1 << 20
-  /// How long one of the system's tools may take.
-  private static let toolLimit = Duration.seconds(15)
   private static let logFileVariable = "SPOT_OPTIMIZER_LOG_FILE"
   /// The variables of the server and of this tool.
   private static let variables = [
@@ -32,10 +28,12 @@ public struct InstallationBundle: Sendable {
     // A bad variable is a finding of the report already.
     let settings = try? ServerConfiguration(doctor.environment)
     let database = await DatabaseSummary(settings?.database.configuration)
-    let secrets = Secrets(settings, tokens: database.tokens)
+    let secrets = BundleSecrets(database.tokens + Self.passwords(settings))
     let parts: [(name: String, text: String)] = [
       ("report.txt", report.text), ("report.json", String(decoding: try WireCoding.encodeJSON(report.json), as: UTF8.self) + "\n"),
-      ("environment.txt", environment()), ("server.log", await log()), ("journal.log", await journal()), ("database.txt", database.text),
+      ("environment.txt", environment()),
+      ("server.log", await SystemTool.logFile(doctor.environment[Self.logFileVariable], Self.logFileVariable)),
+      ("journal.log", await SystemTool.journal(of: "spot-optimizer-server")), ("database.txt", database.text),
       ("broker.txt", await broker(settings)), ("network.txt", await network(settings)), ("system.txt", await system()),
       ("versions.txt", await versions()),
     ]
@@ -57,13 +55,10 @@ public struct InstallationBundle: Sendable {
     }.joined()
   }
 
-  private func log() async -> String {
-    guard let path = doctor.environment[Self.logFileVariable] else { return "\(Self.logFileVariable) is not set; see journal.log\n" }
-    return await tool(["tail", "--bytes=\(Self.logBytes)", "--", path])
-  }
-
-  private func journal() async -> String {
-    await tool(["journalctl", "--no-pager", "--lines=5000", "--unit=spot-optimizer-server"])
+  private static func passwords(_ settings: ServerConfiguration?) -> [String] {
+    guard let settings else { return [] }
+    let password = settings.broker.url.password
+    return [settings.database.configuration.password, password, PercentEncoding.encode(password)]
   }
 
   private func broker(_ settings: ServerConfiguration?) async -> String {
@@ -93,16 +88,18 @@ public struct InstallationBundle: Sendable {
   }
 
   private func network(_ settings: ServerConfiguration?) async -> String {
-    var text = "== addresses\n" + (await tool(["ip", "-brief", "address"])) + "== listening\n" + (await tool(["ss", "-ltn"]))
+    var text =
+      "== addresses\n" + (await SystemTool.answer(["ip", "-brief", "address"])) + "== listening\n"
+      + (await SystemTool.answer(["ss", "-ltn"]))
     guard let settings else { return text }
     for host in Set([settings.database.configuration.host, settings.broker.url.host]).sorted() {
-      text += "== \(printable(host))\n" + (await tool(["getent", "ahosts", host]))
+      text += "== \(printable(host))\n" + (await SystemTool.answer(["getent", "ahosts", host]))
     }
     return text
   }
 
   private func system() async -> String {
-    await answers([
+    await SystemTool.answers([
       ["date"], ["timedatectl", "--no-pager"], ["uname", "-a"], ["cat", "/etc/os-release"], ["uptime"], ["free", "-m"], ["df", "-h"],
       ["systemctl", "status", "--no-pager", "--lines=0", "spot-optimizer-server", "rabbitmq-server", "mariadb", "mysql"],
     ])
@@ -110,37 +107,6 @@ public struct InstallationBundle: Sendable {
 
   private func versions() async -> String {
     "spotctl \(programVersion)\n"
-      + (await answers([["spot-optimizer-server", "--version"], ["openssl", "version"], ["mysql", "--version"]]))
-  }
-
-  private func answers(_ commands: [[String]]) async -> String {
-    var text = ""
-    for words in commands { text += "== \(words.joined(separator: " "))\n" + (await tool(words)) }
-    return text
-  }
-
-  private func tool(_ words: [String]) async -> String {
-    let outcome = await ExternalCommand.run(words, limit: Self.toolLimit, mostBytes: Self.logBytes)
-    return outcome.text.isEmpty ? "(nothing, exit code \(outcome.code.map(String.init) ?? "none"))\n" : outcome.text
-  }
-}
-
-/// What must not be in the archive, whoever wrote it where.
-private struct Secrets {
-  private let words: [String]
-
-  init(_ settings: ServerConfiguration?, tokens: [String]) {
-    var words = tokens
-    if let settings {
-      words.append(settings.database.configuration.password)
-      words.append(settings.broker.url.password)
-      words.append(PercentEncoding.encode(settings.broker.url.password))
-    }
-    // A shorter one would be found inside of words that are none.
-    self.words = Set(words).filter { $0.count >= 6 }.sorted { $0.count > $1.count }
-  }
-
-  func removed(from text: String) -> String {
-    words.reduce(text) { text, secret in text.contains(secret) ? text.replacing(secret, with: "(secret)") : text }
+      + (await SystemTool.answers([["spot-optimizer-server", "--version"], ["openssl", "version"], ["mysql", "--version"]]))
   }
 }

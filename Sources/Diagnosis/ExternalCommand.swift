@@ -2,19 +2,19 @@ import Glibc
 import ServiceRuntime
 
 /// A program of the system that is run to its end for what it writes: `rabbitmqctl`, `journalctl`.
-enum ExternalCommand {
+public enum ExternalCommand {
   /// How one ended.
-  struct Outcome: Sendable, Equatable {
+  public struct Outcome: Sendable, Equatable {
     /// Its exit code; 128 and the number of the signal that ended it; `nil` when it did not start.
-    let code: Int32?
+    public let code: Int32?
     /// What it wrote to both streams, the end of it when that is long.
-    let text: String
+    public let text: String
   }
 
   /// Runs `words[0]`, found by `PATH`, with no input. It is killed after `limit`; of its output the last `mostBytes` are kept.
   ///
   /// No secret may be among the words: everybody on the machine can read them.
-  static func run(_ words: [String], limit: Duration, mostBytes: Int = 1 << 20) async -> Outcome {
+  public static func run(_ words: [String], limit: Duration, mostBytes: Int = 1 << 20) async -> Outcome {
     await withCheckedContinuation { continuation in start(words, limit, mostBytes, continuation) }
   }
 
