@@ -53,7 +53,9 @@ let package = Package(
     .testTarget(name: "DiagnosisTests", dependencies: ["Diagnosis", "FleetProtocol", "ServiceRuntime"]),
     .testTarget(
       name: "AgentTests",
-      dependencies: ["Agent", "AMQP", "FleetProtocol", "HTTP", "HTTPServing", "ServiceRuntime", "SignedMessages", "TestSupport"]),
+      dependencies: [
+        "Agent", "AMQP", "Diagnosis", "FleetProtocol", "HTTP", "HTTPServing", "ServiceRuntime", "SignedMessages", "TestSupport",
+      ]),
     .testTarget(
       name: "ServerTests",
       dependencies: ["Server", "AMQP", "MySQL", "HTTP", "HTTPServing", "FleetProtocol", "ServiceRuntime", "SignedMessages", "TestSupport"]),

@@ -170,7 +170,7 @@ public actor Connection {
   func forget(_ number: UInt16) { channels[number] = nil }
 
   /// Why nothing can be published now; `nil` when it can.
-  var blocked: AMQPError? { blockedReason.map { AMQPError(.blocked, "the broker takes no messages: \($0)") } }
+  public var blocked: AMQPError? { blockedReason.map { AMQPError(.blocked, "the broker takes no messages: \($0)") } }
 
   // MARK: Writing, for the channels
 

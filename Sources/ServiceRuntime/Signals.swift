@@ -20,6 +20,11 @@ public enum Signals {
   public static func block() {
     var set = terminationSet()
     pthread_sigmask(SIG_BLOCK, &set, nil)
+    ignoreBrokenPipes()
+  }
+
+  /// The rest of `block`, for a program that SIGTERM and SIGINT may end where it stands.
+  public static func ignoreBrokenPipes() {
     signal(SIGPIPE, SIG_IGN)
     signal(SIGCHLD, SIG_DFL)
   }

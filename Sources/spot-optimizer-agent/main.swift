@@ -2,9 +2,11 @@ import Agent
 import Glibc
 import ServiceRuntime
 
-Signals.block()
+let arguments = Arguments(Array(CommandLine.arguments.dropFirst()))
+// Before any thread is there. The doctor lets Ctrl-C end it at once, for it has nothing to finish.
+if case .doctor = arguments { Signals.ignoreBrokenPipes() } else { Signals.block() }
 
-switch Arguments(Array(CommandLine.arguments.dropFirst())) {
+switch arguments {
 case .help:
   writeFully(Arguments.usage, to: STDOUT_FILENO)
   exit(AgentExit.stopped.rawValue)
@@ -17,6 +19,14 @@ case .manual:
 case .completions(let shell):
   writeFully(ProgramManual.agent.completions(shell), to: STDOUT_FILENO)
   exit(AgentExit.stopped.rawValue)
+case .doctorHelp:
+  writeFully(Arguments.doctorUsage, to: STDOUT_FILENO)
+  exit(AgentExit.stopped.rawValue)
+case .doctor(let options):
+  exit(runProgram { await DoctorProcess.run(options, .process) })
+case .incomplete(let problem):
+  writeFully("spot-optimizer-agent: \(problem)\n\n\(Arguments.usage)", to: STDERR_FILENO)
+  exit(AgentExit.badConfiguration.rawValue)
 case .unknown(let argument):
   writeFully("spot-optimizer-agent: unknown argument '\(printable(argument))'\n\n\(Arguments.usage)", to: STDERR_FILENO)
   exit(AgentExit.badConfiguration.rawValue)

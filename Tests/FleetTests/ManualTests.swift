@@ -34,6 +34,7 @@ import Testing
     ("spotctl", "commands list --status succ", ["succeeded"]), ("spotctl", "commands send web-1 ping --wait", ["--wait", "--wait-for"]),
     ("spotctl", "watch --int", ["--interval"]), ("spotctl", "completions f", ["fish"]), ("spotctl", "agents list --client --st", []),
     ("spot-optimizer-server", "--role w", ["worker"]), ("spot-optimizer-server", "--ro", ["--role"]),
+    ("spot-optimizer-agent", "doc", ["doctor"]), ("spot-optimizer-agent", "doctor --js", ["--json"]),
     ("spot-optimizer-agent", "man", ["manual"]), ("spot-optimizer-agent", "--ver", ["--version"]),
   ])
   func bashCompletesWhatIsTyped(_ program: String, _ line: String, _ expected: [String]) async throws {

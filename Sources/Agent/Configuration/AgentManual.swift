@@ -9,7 +9,22 @@ extension ProgramManual {
     manual.description = [
       "Registers this instance with the Spot Optimizer server, sends its heartbeats and runs the commands it is sent. Everything is configured by environment variables."
     ]
-    manual.subcommands = ownSubcommands
+    manual.subcommands =
+      [
+        Subcommand(
+          path: ["doctor"], synopsis: "doctor [--json] [--bundle FILE]",
+          summary:
+            "Find out why this machine's agent does not work: looks at everything from its variables to a heartbeat in the server's table. "
+            + "Safe beside a running agent; changes nothing. Exit codes: 0 nothing failed, 1 something failed, 2 bad arguments.",
+          options: [
+            Option("--json", "Print one JSON object: healthy, findings, not_checked."),
+            Option("--bundle", value: "FILE", "Also write what a helper needs to see into this archive (.tar.gz), without secrets."),
+          ],
+          examples: [
+            "spot-optimizer-agent doctor", "spot-optimizer-agent doctor --bundle /tmp/agent.tar.gz",
+            "sudo sh -c 'set -a; . /etc/spot-optimizer/agent.env; exec runuser -u spot-optimizer-agent -- spot-optimizer-agent doctor'",
+          ])
+      ] + ownSubcommands
     manual.options = ownOptions
     manual.variables = [
       Entry("SPOT_OPTIMIZER_SERVER_URL", "the server, http://your-server:5000 (required)"),

@@ -42,8 +42,11 @@ public struct AgentSettings: Sendable {
     let text: String
   }
 
-  /// Reads and checks the environment.
-  public init(_ environment: Environment) throws(ConfigurationError) {
+  /// Reads and checks the environment, and makes the state folder.
+  public init(_ environment: Environment) throws(ConfigurationError) { try self.init(environment, makesFolders: true) }
+
+  /// Reads and checks the environment. Without `makesFolders` nothing on disk is changed.
+  init(_ environment: Environment, makesFolders: Bool) throws(ConfigurationError) {
     logLevel = try environment.choice("LOG_LEVEL", default: LogLevel.info)
     logFormat = try environment.choice("LOG_FORMAT", default: LogFormat.text)
     logFile = environment["SPOT_OPTIMIZER_LOG_FILE"]
@@ -82,10 +85,10 @@ public struct AgentSettings: Sendable {
         Remark(level: .debug, text: "PENDING_COMMANDS_CHECK_INTERVAL is no longer used: commands arrive when they are written"))
     }
     if environment["SPOT_OPTIMIZER_STATE_DIR"] != nil {
-      stateFolder = try StateFolder(environment)
+      stateFolder = try StateFolder(environment, makes: makesFolders)
     } else {
       do throws(ConfigurationError) {
-        stateFolder = try StateFolder(environment)
+        stateFolder = try StateFolder(environment, makes: makesFolders)
       } catch {
         // Nobody asked for this folder: an agent that may write nowhere still works, it only forgets its credential and its commands when it ends.
         stateFolder = nil

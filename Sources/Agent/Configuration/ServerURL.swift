@@ -4,6 +4,12 @@ import ServiceRuntime
 struct ServerURL: Sendable, Equatable, CustomStringConvertible {
   /// The URL without a slash at its end.
   let description: String
+  /// The host: a name or an address, an IPv6 address without its brackets.
+  let host: String
+  /// The TCP port: 80 or 443 unless given.
+  let port: Int
+  /// Whether TLS is spoken (`https`).
+  let usesTLS: Bool
 
   /// Reads a URL; `name` is the variable it comes from.
   init(_ text: String, name: String) throws(ConfigurationError) {
@@ -27,11 +33,16 @@ struct ServerURL: Sendable, Equatable, CustomStringConvertible {
     guard !rest.contains("?"), !rest.contains("#") else { throw refuse("is '\(shown)', which has a query or fragment") }
     let (host, port) = Self.split(authority)
     guard !host.isEmpty else { throw refuse("is '\(shown)', which names no host") }
+    usesTLS = scheme == "https"
+    self.host = host.hasPrefix("[") ? String(host.dropFirst().dropLast()) : String(host)
+    var portNumber = usesTLS ? 443 : 80
     if let port {
       guard let number = Int(port), (1...65_535).contains(number) else {
         throw refuse("has the port '\(printable(String(port)))', which is not a number from 1 to 65535")
       }
+      portNumber = number
     }
+    self.port = portNumber
     var path = rest[authority.endIndex...]
     while path.last == "/" { path.removeLast() }
     description = "\(scheme)://\(authority)\(path)"

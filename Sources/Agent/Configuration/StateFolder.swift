@@ -6,13 +6,13 @@ struct StateFolder: Sendable {
   /// Its path, without a slash at its end.
   let path: String
 
-  /// The folder of `SPOT_OPTIMIZER_STATE_DIR`, or the user's own: made when it is not there, and checked to be writable.
-  init(_ environment: Environment) throws(ConfigurationError) {
-    try self.init(path: Self.location(environment))
+  /// The folder of `SPOT_OPTIMIZER_STATE_DIR`, or the user's own: made when it is not there (but for who `makes` nothing), and checked to be writable.
+  init(_ environment: Environment, makes: Bool = true) throws(ConfigurationError) {
+    try self.init(path: Self.location(environment), makes: makes)
   }
 
-  /// Makes the folder, with those above it, and checks that it can be written.
-  init(path: String) throws(ConfigurationError) {
+  /// Makes the folder, with those above it, and checks that it can be written. Without `makes` it only looks whether both could be done.
+  init(path: String, makes: Bool = true) throws(ConfigurationError) {
     let name = "SPOT_OPTIMIZER_STATE_DIR"
     func failure(_ problem: String) -> ConfigurationError {
       ConfigurationError(
@@ -25,6 +25,14 @@ struct StateFolder: Sendable {
     var path = path
     while path.count > 1 && path.last == "/" { path.removeLast() }
     self.path = path
+    guard makes else {
+      var existing = path
+      while access(existing, F_OK) != 0, errno == ENOENT, let slash = existing.lastIndex(of: "/"), existing.count > 1 {
+        existing = slash == existing.startIndex ? "/" : String(existing[..<slash])
+      }
+      guard access(existing, R_OK | W_OK | X_OK) == 0 else { throw failure(existing == path ? "cannot be written" : "cannot be created") }
+      return
+    }
     var end = path.startIndex
     while end < path.endIndex {
       end = path[path.index(after: end)...].firstIndex(of: "/") ?? path.endIndex

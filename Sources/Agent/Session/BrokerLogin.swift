@@ -62,7 +62,9 @@ struct BrokerLogin: Sendable {
       try Task.checkCancellation()
       lastTried.withLock { $0 = endpoint }
       do throws(AMQPError) {
-        let connection = try await Connection.open(configuration(endpoint), on: context.loop)
+        let connection = try await Connection.open(
+          Self.configuration(endpoint, credential: context.credentials.current.credential, context.settings, context.timings),
+          on: context.loop)
         context.log.info("\(context.name) is connected to \(endpoint.broker)/\(endpoint.virtualHost)")
         return connection
       } catch {
@@ -73,19 +75,22 @@ struct BrokerLogin: Sendable {
     throw failure
   }
 
-  private func configuration(_ endpoint: Endpoint) -> ConnectionConfiguration {
+  /// The login at a broker with a credential.
+  static func configuration(
+    _ endpoint: Endpoint, credential: String, _ settings: AgentSettings, _ timings: AgentTimings
+  ) -> ConnectionConfiguration {
     var configuration = ConnectionConfiguration(
       host: endpoint.broker.host, port: endpoint.broker.port, virtualHost: endpoint.virtualHost, username: endpoint.address.username,
-      password: context.credentials.current.credential, connectionName: AgentVersion.product)
+      password: credential, connectionName: AgentVersion.product)
     if endpoint.broker.usesTLS {
       configuration.tls = TLSConfiguration(
-        certificateAuthorityFile: context.settings.authorityFile ?? TLSConfiguration.systemAuthorities)
+        certificateAuthorityFile: settings.authorityFile ?? TLSConfiguration.systemAuthorities)
     }
-    configuration.heartbeat = Self.heartbeat
-    configuration.maximumFrameSize = Self.frameSize
-    configuration.maximumChannels = Self.channels
-    configuration.connectTimeout = context.timings.connectTimeout
-    configuration.replyTimeout = context.timings.replyTimeout
+    configuration.heartbeat = heartbeat
+    configuration.maximumFrameSize = frameSize
+    configuration.maximumChannels = channels
+    configuration.connectTimeout = timings.connectTimeout
+    configuration.replyTimeout = timings.replyTimeout
     return configuration
   }
 
