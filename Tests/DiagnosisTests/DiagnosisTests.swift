@@ -60,6 +60,16 @@ import Testing
     #expect(rmdir(folder) == 0, "and nothing else is")
   }
 
+  @Test func secretsAndWhateverLooksLikeACredentialAreTakenOutOfABundle() {
+    let secrets = BundleSecrets(["token-of-c1", "token-of-c1-and-more", "short", ""])
+    let credential = "eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJhIn0.c2ln-_bmF0dXJl"
+    #expect(
+      secrets.removed(from: "a token-of-c1 b token-of-c1-and-more c=\(credential), short\n")
+        == "a (secret) b (secret) c=(credential), short\n")
+    #expect(
+      secrets.removed(from: "eyJ is no credential, nor is eyJhbGciOiJSUzI1NiJ9.x") == "eyJ is no credential, nor is eyJhbGciOiJSUzI1NiJ9.x")
+  }
+
   @Test func aBundleThatCannotBeWrittenSaysWhere() {
     #expect(
       throws: DiagnosticBundle.Problem(

@@ -15,7 +15,7 @@ extension ProgramManual {
           path: ["doctor"], synopsis: "doctor [--json] [--bundle FILE]",
           summary:
             "Find out why this machine's agent does not work: looks at everything from its variables to a heartbeat in the server's table. "
-            + "Safe beside a running agent; changes nothing. Exit codes: 0 nothing failed, 1 something failed, 2 bad arguments.",
+            + "Safe beside a running agent, for which it sends one heartbeat and changes nothing else. Exit codes: 0 nothing failed, 1 something failed, 2 bad arguments.",
           options: [
             Option("--json", "Print one JSON object: healthy, findings, not_checked."),
             Option("--bundle", value: "FILE", "Also write what a helper needs to see into this archive (.tar.gz), without secrets."),

@@ -67,7 +67,7 @@ extension Examination {
     }
   }
 
-  /// Publishes it and asks until the row shows one that is newer than `before`.
+  /// Publishes it and asks until the row shows one that is newer than `before`: this one, or one that the running agent has sent since, which tells as much.
   private mutating func send(_ beat: Heartbeat, before: Timestamp?, _ conversation: BrokerConversation) async throws {
     let check = "heartbeat"
     let started = ContinuousClock.now
@@ -87,7 +87,7 @@ extension Examination {
         return report.add(
           .pass(
             check,
-            "taken by the broker in \(taken.inMilliseconds), in the server's table \(started.duration(to: .now).inMilliseconds) later\(words)"
+            "taken by the broker in \(taken.inMilliseconds), in the server's table within \(started.duration(to: .now).inMilliseconds)\(words)"
           ))
       case .refused(let notice, _):
         let remedy = "on this machine: systemctl restart spot-optimizer-agent; on the server: spotctl doctor '\(printable(logicalAgentID))'"
@@ -97,7 +97,7 @@ extension Examination {
       case .failed(let error): return report.add(.fail(check, "\(error)", remedy: "on the server: spotctl doctor"))
       case .silent: break
       }
-      try await Task.sleep(for: .milliseconds(100))
+      try await Task.sleep(for: .milliseconds(50))
     }
     report.add(
       .fail(

@@ -85,7 +85,8 @@ extension Examination {
           .fail(
             "server TLS", "\(error)",
             remedy: "set SPOT_OPTIMIZER_CA_FILE to the authority of the server's certificate, and look at it: "
-              + "openssl s_client -connect \(printable(url.host)):\(url.port) -servername \(printable(url.host))"))
+              + "openssl s_client -connect \(printable(url.host)):\(url.port) -servername \(printable(url.host)); "
+              + "or write http:// if it speaks no TLS"))
         return report.skip("health", because: "TLS with the server fails")
       }
       serverTrouble = "the server does not answer"

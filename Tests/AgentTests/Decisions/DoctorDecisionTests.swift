@@ -1,3 +1,4 @@
+import AMQP
 import Diagnosis
 import FleetProtocol
 import ServiceRuntime
@@ -102,6 +103,48 @@ import Testing
     #expect(RegistrationFinding.otherInstance(reply(status: .offline), here: "i-2") == nil)
     let warning = RegistrationFinding.otherInstance(reply(status: .online), here: "i-2")
     #expect(warning?.verdict == .warn && warning?.remedy?.contains("LOGICAL_AGENT_ID") == true)
+  }
+
+  @Test func aBrokerThatDoesNotLetTheAgentInIsAWarningWhileAnotherOneDoes() throws {
+    let address = try AgentAddress(clientID: "c", logicalAgentID: "l")
+    func finding(_ url: String, _ error: AMQPError, isOnlyOne: Bool = true, isTrusting: Bool = false) throws -> Finding {
+      let endpoint = Endpoint(broker: try BrokerURL(url, name: "brokers"), virtualHost: "v", address: address)
+      return BrokerFinding.loginFailed(endpoint, error, isOnlyOne: isOnlyOne, isTrusting: isTrusting)
+    }
+    let tls = AMQPError(.connect(errno: nil), "TLS with b:5671 failed")
+    #expect(try finding("amqps://b", tls).check == "broker TLS" && finding("amqps://b", tls, isOnlyOne: false).verdict == .warn)
+    #expect(try finding("amqps://b", tls).remedy?.hasPrefix("set SPOT_OPTIMIZER_CA_FILE to the authority") == true)
+    #expect(try finding("amqps://b", tls, isTrusting: true).remedy?.hasPrefix("correct SPOT_OPTIMIZER_CA_FILE, and look at it") == true)
+    #expect(try finding("amqp://b", AMQPError(.transport(status: -9), "closed")).remedy?.contains("without TLS") == true)
+    #expect(try finding("amqp://b", AMQPError(.loginRefused, "403")).remedy?.contains("'credential accepted'") == true)
+    let url = try BrokerURL("amqp://b", name: "brokers")
+    func unreachable(_ kind: AMQPError.Kind) -> String? {
+      BrokerFinding.unreachable(url, AMQPError(kind, "x"), isOnlyOne: true).remedy
+    }
+    #expect(
+      unreachable(.connect(errno: 111))?.contains("AGENT_BROKER_URLS") == true && unreachable(.timeout)?.contains("nc -vz b 5672") == true)
+    #expect(unreachable(.connect(errno: nil))?.contains("getent hosts b") == true)
+  }
+
+  @Test func whatTheServerDoesNotSayIsToldByItsCause() {
+    func finding(_ answer: BrokerConversation.Answer, blocked: AMQPError? = nil) -> Finding {
+      RegistrationFinding.finding(answer, token: "abc12345...xyz9", blocked: blocked, limit: .seconds(20))
+    }
+    #expect(finding(.silent).measured.hasPrefix("no answer within 20 s: no worker runs, or the server is older"))
+    let late = AMQPError(.timeout, "Read timed out.")
+    #expect(
+      finding(.failed(late), blocked: AMQPError(.blocked, "the broker takes no messages: low on disk")).measured.contains("low on disk"))
+    #expect(
+      finding(.failed(late)).measured == "Read timed out."
+        && finding(.failed(AMQPError(.returned(code: 312), "312"))).remedy?.contains("declares") == true)
+    let notice = ErrorNotice(.inactiveClient, messageID: "m")
+    #expect(finding(.refused(notice, isSigned: true)).remedy == "on the server: spotctl clients enable CLIENT")
+    #expect(finding(.refused(notice, isSigned: false)).measured.contains("not signed with our token"))
+    var taken = reply(status: .online)
+    taken.outcome = .refused
+    #expect(
+      finding(.probed(taken, took: .milliseconds(3))).verdict == .fail
+        && finding(.probed(reply(status: .online), took: .zero)).verdict == .pass)
   }
 
   @Test func aRefusalHasTheWordsOfTheAgentsLog() {
