@@ -72,6 +72,11 @@ import Testing
       let agent = try await fleet.startAgent("agent-001", server)
       _ = try await agent.stopInGoodOrder()
       let before = try await fleet.waitForAgent("agent-001", "is offline") { $0.status == "offline" }
+      let queue = try #require(before.queue)
+      // The broker notices the end of a consumer a moment after the connection's.
+      try await eventually("nobody reads the queue", timeout: .seconds(60)) {
+        try await fleet.withChannel { try await $0.queueStatus(queue).consumerCount == 0 }
+      }
       let events = try await fleet.number("SELECT COUNT(*) AS n FROM fleet_events WHERE type = 'agent.online'")
       let answer = try await doctor(fleet, fleet.agentEnvironment("agent-001", server))
       #expect(answer.code == 0 && answer.verdict("own queue") == "warn" && answer.verdict("agent process") == "warn", "\(answer)")
