@@ -70,14 +70,15 @@ extension Examination {
     do throws(HTTPClientError) {
       let response = try await client.send(HTTPClientRequest(url: url.appending("/health")))
       let answered = ContinuousClock.now
+      if url.usesTLS { report.add(.pass("server TLS", "the certificate is good for \(printable(url.host))")) }
+      let health = HealthAnswer(status: response.status, body: response.body)
+      report.add(health.finding(url: url.appending("/health"), took: asked.duration(to: answered)))
+      // Neither its clock is the server's, nor is the token meant for it.
+      guard health.isSpotOptimizer else { return serverTrouble = "what answers is no Spot Optimizer" }
       // The header has whole seconds: in the middle of one is the least wrong.
       healthDate = response.headers["Date"].flatMap(HTTPDate.parse).map {
         ClockReading(serverTime: $0.advanced(by: .milliseconds(500)), asked: asked, answered: answered)
       }
-      if url.usesTLS { report.add(.pass("server TLS", "the certificate is good for \(printable(url.host))")) }
-      report.add(
-        HealthFinding.finding(
-          status: response.status, body: response.body, url: url.appending("/health"), took: asked.duration(to: answered)))
     } catch {
       if case .tls = error.kind {
         serverTrouble = "TLS with the server fails"

@@ -42,13 +42,17 @@ import Testing
 
   @Test func healthIsTheServersOwnWord() {
     func finding(_ status: Int, _ body: String) -> Finding {
-      HealthFinding.finding(status: status, body: Array(body.utf8), url: "http://s/health", took: .milliseconds(3))
+      HealthAnswer(status: status, body: Array(body.utf8)).finding(url: "http://s/health", took: .milliseconds(3))
     }
     #expect(
       finding(200, #"{"status":"healthy","version":"5.0.0"}"#) == .pass("health", "http://s/health answers 200 in 3 ms, version 5.0.0"))
     let unhealthy = finding(503, #"{"status":"unhealthy","error":"no database","version":"5.0.0"}"#)
     #expect(unhealthy.verdict == .fail && unhealthy.measured == "http://s/health answers 503: no database")
-    for other in ["<html>", "{}", "[]", ""] { #expect(finding(200, other).measured.contains("is no Spot Optimizer"), "\(other)") }
+    for other in ["<html>", "{}", "[]", ""] {
+      #expect(
+        finding(200, other).measured.contains("is no Spot Optimizer") && !HealthAnswer(status: 200, body: Array(other.utf8)).isSpotOptimizer
+      )
+    }
   }
 
   @Test func aProxyResolvesAndConnectsUnlessItsExceptionsNameTheServer() throws {
