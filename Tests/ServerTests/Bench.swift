@@ -147,7 +147,7 @@ struct Bench: Sendable {
 
   /// Takes `count` dead letters, waiting for them, and looks whether there are more.
   func deadLetters(_ count: Int) async throws -> [Delivery] {
-    try await eventually("\(count) dead letters", timeout: .seconds(30)) {
+    try await eventually("\(count) dead letters", timeout: .seconds(60)) {
       try await peer.status(Topology.deadLettersQueue).messageCount >= count
     }
     return try await peer.drain(Topology.deadLettersQueue)

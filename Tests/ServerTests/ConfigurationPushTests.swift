@@ -193,7 +193,7 @@ import Testing
       let outcome = try await bench.database.agents.configure(try changes("replica_count=4"), agents: [agent.key])
       #expect(outcome.told.isEmpty)
       try await bench.peer.publish([try bench.heartbeat(reply)])
-      try await eventually("a configure command was sent", timeout: .seconds(30)) {
+      try await eventually("a configure command was sent", timeout: .seconds(60)) {
         try await commands(bench.database, agent).first?.status == .queued
       }
       let again = try await bench.register("a1")

@@ -87,7 +87,7 @@ import Testing
         }
         try await channel.purgeQueue(Topology.heartbeatsQueue)
         let start = ContinuousClock.now
-        try await eventually("it is offline", timeout: .seconds(30)) { try await !isOnline(agent, bench) }
+        try await eventually("it is offline", timeout: .seconds(60)) { try await !isOnline(agent, bench) }
         #expect(start.duration(to: .now) > .milliseconds(1500))
       }
     }
@@ -106,7 +106,7 @@ import Testing
           try await Task.sleep(for: .milliseconds(200))
         }
         await leader.release()
-        try await eventually("the next leader has seen it", timeout: .seconds(30)) { try await !isOnline(agent, bench) }
+        try await eventually("the next leader has seen it", timeout: .seconds(60)) { try await !isOnline(agent, bench) }
       }
     }
   }

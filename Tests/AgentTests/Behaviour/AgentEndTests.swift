@@ -16,7 +16,7 @@ extension AgentBehaviour {
     }
 
     private func result(of command: Command, from peer: TestPeer) async throws -> CommandResult {
-      try await eventualValue("the result of \(command.commandType)", timeout: .seconds(30)) { await peer.results(for: command.id).first }
+      try await eventualValue("the result of \(command.commandType)", timeout: .seconds(60)) { await peer.results(for: command.id).first }
     }
 
     /// Has one command running and one waiting, ends the process by `signal`, and goes on with the next process.
@@ -120,7 +120,8 @@ extension AgentBehaviour {
 
     @Test func withoutADiskACommandIsDoneWithWhenItsResultWasReported() async throws {
       let clock = FleetClock()
-      let desk = CommandDesk.inMemory(places: 1, clock: clock, log: LogCapture().logger)
+      let log = LogCapture()
+      let desk = CommandDesk.inMemory(places: 1, clock: clock, log: log.logger)
       desk.ledger.update { $0.open() }
       let command = Command(id: "c-1", agentID: "agent-1", commandType: "work", createdAt: clock.now())
       let taken = Lock<[CommandDesk.Taken]>([])
@@ -134,9 +135,11 @@ extension AgentBehaviour {
         let ticket = try await desk.ledger.first { $0.next }
         desk.ledger.update { _ = $0.beginNext() }
         #expect(desk.ledger.value.entries["c-1"]?.command == command)
+        // Both have come before it ends: one that came after the report would be answered with the result.
+        try await eventually("the other has come") { log.contains("came again while") || taken.withLock { $0.contains(.later) } }
         await desk.end(CommandResult(.failed, ticket, error: "no", now: clock.now()), ticket)
         let result = try #require(await desk.result(of: "c-1"))
-        // One of the two may have found the other under way, and comes again then.
+        // One of the two may have found the other arriving, and comes again later.
         #expect(taken.withLock { !$0.contains(.kept) })
         await desk.confirmed(result)
         try await group.waitForAll()

@@ -58,7 +58,7 @@ extension AgentBehaviour {
     }
 
     private func result(of command: Command, from peer: TestPeer) async throws -> CommandResult {
-      try await eventualValue("the result of \(command.commandType)", timeout: .seconds(30)) { await peer.results(for: command.id).first }
+      try await eventualValue("the result of \(command.commandType)", timeout: .seconds(60)) { await peer.results(for: command.id).first }
     }
 
     /// Sends a command that holds a place until the gate opens, and waits until it runs.
