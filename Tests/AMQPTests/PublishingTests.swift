@@ -17,10 +17,11 @@ import Testing
         message.appID = "tests"
         message.expiration = "60000"
         message.priority = 7
+        // In the order of their names, in which RabbitMQ 4 gives them back.
         message.headers = [
-          "text": .text("grüße"), "int": .int(.min), "bool": .bool(true), "double": .double(0.5), "null": .null,
-          "time": .timestamp(1_767_225_600),
-          "list": .array([.int(1), .text("two"), .array([])]), "table": .table(["inner": .text("x")]),
+          "bool": .bool(true), "double": .double(0.5), "int": .int(.min), "list": .array([.int(1), .text("two"), .array([])]),
+          "null": .null,
+          "table": .table(["inner": .text("x")]), "text": .text("grüße"), "time": .timestamp(1_767_225_600),
         ]
         try await channel.publish(Publication(message, to: "", routingKey: queue))
         let consumer = try await channel.consume(queue)

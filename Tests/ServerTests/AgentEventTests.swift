@@ -116,7 +116,7 @@ import Testing
       let agent = try await database.register("web-1")
       _ = try await database.agents.applyHeartbeats([beat(agent, after: 1)])
       let plan = try await database.sql(
-        "EXPLAIN SELECT agent_key FROM agents WHERE offline_since IS NOT NULL AND status IN ('online', 'disabled', 'switching', 'error') "
+        "EXPLAIN FORMAT=TRADITIONAL SELECT agent_key FROM agents WHERE offline_since IS NOT NULL AND status IN ('online', 'disabled', 'switching', 'error') "
           + "LIMIT 5000 FOR UPDATE SKIP LOCKED")
       #expect(try plan.first?.string("key") == "agents_offline")
       #expect(try plan.first?.int("rows") ?? .max < 50)

@@ -160,7 +160,7 @@ import Testing
           "commands_cancel"
         ),
       ] {
-        let plan = try #require(try await database.sql("EXPLAIN \(query)").first)
+        let plan = try #require(try await database.sql("EXPLAIN FORMAT=TRADITIONAL \(query)").first)
         #expect(try plan.optionalString("key") == key)
         #expect(try plan.int("rows") < 10, "what has ended is not looked at")
       }

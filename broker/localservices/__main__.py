@@ -69,7 +69,7 @@ class Local:
         if self.state.exists:
             self.state.open()
         else:
-            self.state.create()
+            self.state.create(os.environ.get("SPOT_OPTIMIZER_LOCAL_ROOT") or None)
         with self.state.locked():
             if len(self.running()) == 2:
                 print(f"already running in {self.state.folder}")

@@ -1,4 +1,4 @@
-"""The private database server."""
+"""The private database server: MariaDB, or MySQL where the installation has that instead."""
 
 import os
 import shutil
@@ -13,7 +13,7 @@ TEST_DATABASES = "spot\\_optimizer\\_test\\_%"
 
 
 class Database:
-    """MariaDB in `<state>/mariadb`. Its socket is named relative to the data folder, because a state folder may be deeper than the
+    """The database in `<state>/mariadb`. Its socket is named relative to the data folder, because a state folder may be deeper than the
     108 bytes of a socket's path."""
 
     PORTS = ("database",)
@@ -48,20 +48,30 @@ class Database:
         fresh = self.folder / "data.new"
         shutil.rmtree(fresh, ignore_errors=True)
         fresh.mkdir(mode=0o700)
+        status = self._install_mysql(fresh) if self.state.installation.is_mysql else self._install_mariadb(fresh)
+        if status != 0:
+            raise Failure(f"the database's data folder could not be made:\n{self.end_of_log()}")
+        fresh.rename(self.folder / "data")
+
+    def _install_mariadb(self, fresh):
         # The script does not quote the path it is given, so it gets one that has no space, whatever the folder is called.
         descriptor = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY)
         try:
             # Noted like a server, so that a stop finds it, and all it starts, when this command was killed meanwhile.
-            status = self.installer.start(
-                ["mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=socket", "--skip-test-db",
-                 "--skip-name-resolve", f"--datadir=/proc/{os.getpid()}/fd/{descriptor}", *self._user()],
-                self._environment(), self.state.folder).wait()
+            return self._run(self.installer, [
+                "mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=socket", "--skip-test-db",
+                "--skip-name-resolve", f"--datadir=/proc/{os.getpid()}/fd/{descriptor}", *self._user()]).wait()
         finally:
             self.installer.stop(grace=1)
             os.close(descriptor)
-        if status != 0:
-            raise Failure(f"the database's data folder could not be made:\n{self.installer.end_of_log()}")
-        fresh.rename(self.folder / "data")
+
+    def _install_mysql(self, fresh):
+        try:
+            # Its root has no password and is 'root'@'localhost': whoever may open the state folder reaches it by the socket, no address does.
+            return self._run(self.installer, [
+                "/usr/sbin/mysqld", "--no-defaults", "--initialize-insecure", f"--datadir={fresh}", *self._user()]).wait()
+        finally:
+            self.installer.stop(grace=1)
 
     def _user(self):
         # MariaDB refuses to run as root unless told.
@@ -73,12 +83,18 @@ class Database:
 
     def start(self):
         """Starts the server; it is not ready yet."""
-        self.daemon.start(
-            ["/usr/sbin/mariadbd", "--no-defaults", *self._user(), f"--datadir={self.folder / 'data'}", "--socket=mysqld.sock",
-             "--pid-file=mysqld.pid", "--bind-address=127.0.0.1", f"--port={self.state.ports['database']}",
-             "--init-file=" + str(self.folder / "init.sql"), "--log-error=../error.log", "--skip-log-bin", "--skip-name-resolve",
-             "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=128M", "--max-connections=500"],
-            self._environment(), self.state.folder)
+        is_mysql = self.state.installation.is_mysql
+        self._run(self.daemon, [
+            "/usr/sbin/mysqld" if is_mysql else "/usr/sbin/mariadbd", "--no-defaults", *self._user(), f"--datadir={self.folder / 'data'}",
+            "--socket=mysqld.sock", "--pid-file=mysqld.pid", "--bind-address=127.0.0.1", f"--port={self.state.ports['database']}",
+            "--init-file=" + str(self.folder / "init.sql"), "--log-error=../error.log", "--skip-log-bin", "--skip-name-resolve",
+            "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=128M", "--max-connections=500",
+            # A second protocol, which would listen on a port that was not reserved.
+            *(["--mysqlx=OFF"] if is_mysql else [])])
+
+    def _run(self, daemon, arguments):
+        command = self.state.installation.command(arguments, self.state.folder)
+        return daemon.start(command, self._environment(), self.state.folder)
 
     def wait_until_ready(self, seconds=60):
         """Until the server's login works."""
@@ -101,4 +117,4 @@ class Database:
 
     def end_of_log(self, lines=20):
         """The last lines of its log."""
-        return tail(self.folder / "error.log", lines) or self.daemon.end_of_log(lines)
+        return tail(self.folder / "error.log", lines) or self.daemon.end_of_log(lines) or self.installer.end_of_log(lines)

@@ -119,9 +119,11 @@ class Broker:
         """Starts port mapper and broker; it is not ready yet."""
         environment = self.environment()
         if self.epmd.pid() is None:
-            self.epmd.start(
-                ["epmd", "-address", "127.0.0.1", "-port", str(self.state.ports["epmd"])], environment, self.state.folder)
-        self.daemon.start([str(PROGRAMS / "rabbitmq-server")], environment, self.state.folder)
+            self._run(self.epmd, ["epmd", "-address", "127.0.0.1", "-port", self.state.ports["epmd"]], environment)
+        self._run(self.daemon, [PROGRAMS / "rabbitmq-server"], environment)
+
+    def _run(self, daemon, arguments, environment):
+        daemon.start(self.state.installation.command(arguments, self.state.folder), environment, self.state.folder)
 
     def wait_until_ready(self, seconds=90):
         """Until the server's login works and the last of the definitions is there."""
@@ -147,7 +149,8 @@ class Broker:
 
     def control(self, arguments, **options):
         """Runs rabbitmqctl on this broker."""
-        return subprocess.run([str(PROGRAMS / "rabbitmqctl"), *arguments], env=self.environment(), cwd=self.state.folder, **options)
+        command = self.state.installation.command([PROGRAMS / "rabbitmqctl", *arguments], self.state.folder)
+        return subprocess.run(command, env=self.environment(), cwd=self.state.folder, **options)
 
     def reload_keys(self):
         """Makes a running broker take the keys that were added since its start."""

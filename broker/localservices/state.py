@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 
 from . import ports
+from .installation import Installation
 from .processes import Failure
 
 # Nobody's folder is taken over or removed without this file in it.
@@ -38,8 +39,9 @@ class State:
             raise Failure(f"{self.folder / MARKER} is damaged ({error}): stop what runs in it and remove the folder") from error
         return self
 
-    def create(self):
-        """Makes the folder and its secrets."""
+    def create(self, root=None):
+        """Makes the folder and its secrets. `root` is the other system whose servers are to run in it from now on, see `Installation`."""
+        Installation(root)
         if self.folder.exists() and (not self.folder.is_dir() or any(self.folder.iterdir())):
             raise Failure(f"{self.folder} exists and is not a state folder (no {MARKER} in it): give an empty or a new one")
         try:
@@ -48,6 +50,7 @@ class State:
                 "node": f"spot-optimizer-{secrets.token_hex(4)}@localhost",
                 "secrets": {name: secrets.token_hex(16) for name in ("broker", "database")},
                 "ports": {},
+                "root": root,
             }
             self.save()
         except OSError as error:
@@ -71,6 +74,11 @@ class State:
     def node(self):
         """The broker's Erlang name."""
         return self._saved["node"]
+
+    @property
+    def installation(self):
+        """Whose servers run here, chosen when the folder was made."""
+        return Installation(self._saved.get("root"))
 
     @property
     def ports(self):
