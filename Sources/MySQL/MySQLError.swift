@@ -40,11 +40,13 @@ public struct MySQLError: Error, Sendable, CustomStringConvertible {
     self.statement = statement
   }
 
-  /// An error of a running statement.
+  /// An error of a running statement. Without a number it is one that MySQL 9 breaks off when it is shut down: the library knows that it failed and
+  /// not why.
   init(code: UInt32, sqlState: String, message: String, statement: String) {
     self.init(
-      kind: Self.endsConnection(code) ? .connectionLost : .statement, code: code, sqlState: sqlState,
-      message: withoutQuotedValues(message, code: code), statement: shortened(statement, to: 200))
+      kind: Self.endsConnection(code) ? .connectionLost : .statement, code: code, sqlState: code == 0 ? "" : sqlState,
+      message: code == 0 ? "the statement was broken off, and the server does not say why" : withoutQuotedValues(message, code: code),
+      statement: shortened(statement, to: 200))
   }
 
   /// The connection is gone; another one may work.
@@ -69,12 +71,12 @@ public struct MySQLError: Error, Sendable, CustomStringConvertible {
     return text
   }
 
-  /// Every number of the library itself means that both sides no longer agree on where they are in the protocol, but for a statement's
+  /// Every number of the library itself, and none, means that both sides no longer agree on where they are in the protocol, but for a statement's
   /// changed metadata. The server's: shutdown, killed, network trouble, and MySQL 8's idle time-out.
   private static func endsConnection(_ code: UInt32) -> Bool {
     switch Int32(bitPattern: code) {
     case CR_NEW_STMT_METADATA: false
-    case 2000..<3000: true
+    case 0, 2000..<3000: true
     case ER_SERVER_SHUTDOWN, ER_NEW_ABORTING_CONNECTION, ER_NET_READ_ERROR, ER_NET_READ_INTERRUPTED, ER_NET_ERROR_ON_WRITE,
       ER_NET_WRITE_INTERRUPTED, ER_NET_PACKET_TOO_LARGE, ER_NET_PACKETS_OUT_OF_ORDER, connectionKilled, clientInteractionTimeout:
       true

@@ -195,8 +195,10 @@ import Testing
   private func redeliveries(_ fleet: Fleet) async throws -> Int {
     let counted = try await fleet.services.rabbitmqctl(
       "eval",
+      // Its counters have labels in a list, those of RabbitMQ 4.3 in a map.
       "[maps:get(messages_redelivered_total, C) || {K, C} <- maps:to_list(rabbit_global_counters:overview()), "
-        + "maps:is_key(messages_redelivered_total, C), lists:member({queue_type, rabbit_quorum_queue}, K)].")
+        + "maps:is_key(messages_redelivered_total, C), "
+        + "lists:member({queue_type, rabbit_quorum_queue}, if is_map(K) -> maps:to_list(K); true -> K end)].")
     // `[3]`, in Erlang's words.
     return try #require(Int(counted.filter(\.isNumber)), "\(counted)")
   }

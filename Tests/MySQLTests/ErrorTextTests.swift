@@ -42,6 +42,12 @@ import Testing
     }
   }
 
+  @Test func aStatementThatIsBrokenOffWithoutANumberEndsTheConnection() {
+    let error = MySQLError(code: 0, sqlState: "00000", message: "", statement: "SELECT 1")
+    #expect(error.isConnectionLost)
+    #expect(error.description == "MySQL: the statement was broken off, and the server does not say why [in: SELECT 1]")
+  }
+
   @Test func aWrongNumberOfValuesIsNamed() async throws {
     try await withFreshConnection { connection in
       let error = try await mysqlError { _ = try await connection.query("SELECT ? AS a, ? AS b", [1]) }

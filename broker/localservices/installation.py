@@ -17,7 +17,7 @@ class Installation:
             return
         if os.geteuid() != 0:
             raise Failure(f"servers of another system ({self.root}) can be run by root only")
-        if not self._has("/usr/lib/rabbitmq/bin/rabbitmq-server") or not (self.is_mysql or self._has("/usr/sbin/mariadbd")):
+        if not (self._has("/usr/lib/rabbitmq/bin/rabbitmq-server") and (self._has("/usr/sbin/mariadbd") or self._has("/usr/sbin/mysqld"))):
             raise Failure(f"{self.root} holds no RabbitMQ, or neither MariaDB nor MySQL: let script/compat make such a folder")
 
     def _has(self, path):
@@ -26,7 +26,8 @@ class Installation:
     @property
     def is_mysql(self):
         """Whether the database is Oracle's MySQL."""
-        return self.root is not None and self._has("/usr/sbin/mysqld")
+        # MariaDB has a `mysqld` too.
+        return self.root is not None and not self._has("/usr/sbin/mariadbd")
 
     def command(self, arguments, folder):
         """The words that run a server's program in `folder`; the process that is started becomes the program."""

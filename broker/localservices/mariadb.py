@@ -54,13 +54,15 @@ class Database:
         fresh.rename(self.folder / "data")
 
     def _install_mariadb(self, fresh):
-        # The script does not quote the path it is given, so it gets one that has no space, whatever the folder is called.
+        # The script does not quote the path it is given, so it gets one that has no space, whatever the folder is called. That one leads out of a
+        # change root, so there the folder must do without spaces.
         descriptor = os.open(fresh, os.O_RDONLY | os.O_DIRECTORY)
+        path = f"/proc/{os.getpid()}/fd/{descriptor}" if self.state.installation.root is None else fresh
         try:
             # Noted like a server, so that a stop finds it, and all it starts, when this command was killed meanwhile.
             return self._run(self.installer, [
                 "mariadb-install-db", "--no-defaults", "--auth-root-authentication-method=socket", "--skip-test-db",
-                "--skip-name-resolve", f"--datadir=/proc/{os.getpid()}/fd/{descriptor}", *self._user()]).wait()
+                "--skip-name-resolve", f"--datadir={path}", *self._user()]).wait()
         finally:
             self.installer.stop(grace=1)
             os.close(descriptor)
