@@ -2,14 +2,19 @@ import Foundation
 import Testing
 import TestSupport
 
-/// docs/configuration.md lists what the programs read, with the defaults they use: held against the sources in both directions.
+/// docs/AGENT_CONFIGURATION.md and docs/configuration.md list what the programs read, with the defaults they use: held against the sources in both
+/// directions.
 @Suite struct ConfigurationDocumentTests {
-  /// What the document says of a variable.
+  private static let agentPage = "docs/AGENT_CONFIGURATION.md"
+  private static let otherPage = "docs/configuration.md"
+
+  /// What a page says of a variable.
   private struct Entry {
     let variable: String
     let programs: Set<String>
     let fallback: String
     let values: String
+    let badValue: String
   }
 
   /// What the sources say of a variable.
@@ -25,7 +30,7 @@ import TestSupport
     for reading in try readings() {
       let entry = entries.first { $0.variable == reading.variable && $0.programs.contains(reading.program) }
       guard let entry else {
-        Issue.record("\(reading.program) reads \(reading.variable), which docs/configuration.md does not list for it")
+        Issue.record("\(reading.program) reads \(reading.variable), which \(Self.agentPage) and \(Self.otherPage) do not list for it")
         continue
       }
       if let fallback = reading.fallback {
@@ -40,14 +45,14 @@ import TestSupport
   @Test func everyVariableThatIsListedIsRead() throws {
     let readings = try readings()
     let entries = try documented()
-    #expect(entries.count > 30)
+    #expect(entries.count > 50)
     for entry in entries {
       for program in entry.programs {
         // What the server reads with the code that it shares is read by spotctl and fleet-bench too.
         let readers = ["spotctl", "fleet-bench"].contains(program) ? [program, "server"] : [program]
         #expect(
           readings.contains { $0.variable == entry.variable && readers.contains($0.program) },
-          "\(program) does not read \(entry.variable), which docs/configuration.md lists")
+          "\(program) does not read \(entry.variable), which \(Self.agentPage) or \(Self.otherPage) lists")
       }
     }
   }
@@ -60,21 +65,64 @@ import TestSupport
   }
 
   @Test func everyExitCodeOfTheProgramsIsListed() throws {
-    let section = try read("docs/configuration.md").components(separatedBy: "## Exit codes")[1].components(separatedBy: "\n## ")[0]
-    let rows = section.split(separator: "\n").filter { $0.hasPrefix("| ") }.map { cells($0) }
-    func listed(_ column: Int) -> Set<Int> { Set(rows.dropFirst().compactMap { $0[column].isEmpty ? nil : Int($0[0]) }) }
-    for (path, column) in [("Sources/Agent/AgentExit.swift", 1), ("Sources/spotctl/ExitCode.swift", 3)] {
+    func listed(_ page: String, _ column: Int) throws -> Set<Int> {
+      let section = try read(page).components(separatedBy: "## Exit codes")[1].components(separatedBy: "\n## ")[0]
+      let rows = section.split(separator: "\n").filter { $0.hasPrefix("| ") }.map { cells($0) }
+      return Set(rows.dropFirst().compactMap { $0[column].isEmpty ? nil : Int($0[0]) })
+    }
+    for (path, page, column) in [
+      ("Sources/Agent/AgentExit.swift", Self.agentPage, 1), ("Sources/Agent/AgentExit.swift", Self.otherPage, 1),
+      ("Sources/spotctl/ExitCode.swift", Self.otherPage, 3),
+    ] {
       let codes = try read(path).matches(of: /case \w+ = (\d+)/).compactMap { Int($0.1) }
-      #expect(!codes.isEmpty && Set(codes) == listed(column), "\(path)")
+      #expect(try !codes.isEmpty && Set(codes) == listed(page, column), "\(path), \(page)")
     }
   }
 
-  // MARK: - The document
+  /// For each variable of the agent a value that its page calls refused.
+  private static let badValues = [
+    "SPOT_OPTIMIZER_SERVER_URL": "http://server/?query", "SPOT_OPTIMIZER_CLIENT_TOKEN": String(repeating: "t", count: 256),
+    "LOGICAL_AGENT_ID": "web\u{7}1", "AWS_REGION": "us east", "HEARTBEAT_INTERVAL": "3601", "LOG_LEVEL": "LOUD", "LOG_FORMAT": "xml",
+    "SPOT_OPTIMIZER_LOG_FILE": "/nonexistent/agent.log", "SPOT_OPTIMIZER_STATE_DIR": "/proc/state",
+    "SPOT_OPTIMIZER_COMMANDS_DIR": "/nonexistent/commands", "SPOT_OPTIMIZER_MAX_CONCURRENT_COMMANDS": "0", "SPOT_OPTIMIZER_TAGS": "worker",
+    "SPOT_OPTIMIZER_CA_FILE": "/nonexistent/ca.pem", "AWS_EC2_METADATA_SERVICE_ENDPOINT": "169.254.169.254", "NOTIFY_SOCKET": "notify",
+    "WATCHDOG_USEC": "soon",
+  ]
 
-  private func documented() throws -> [Entry] {
+  @Test func whatTheAgentsPageCallsRefusedIsRefusedByTheAgent() async throws {
+    let state = NSTemporaryDirectory() + "spot-optimizer-refused-\(UUID().uuidString)"
+    // Nothing depends on the folder being gone.
+    defer { try? FileManager.default.removeItem(atPath: state) }
+    let good = [
+      "SPOT_OPTIMIZER_SERVER_URL": "http://127.0.0.1:1", "SPOT_OPTIMIZER_CLIENT_TOKEN": "token", "SPOT_OPTIMIZER_STATE_DIR": state,
+      // Without it the watchdog's variables are not looked at.
+      "NOTIFY_SOCKET": "/nonexistent/notify",
+    ]
+    let refused = try documented(Self.agentPage).filter { $0.badValue.hasPrefix("refused") }
+    #expect(Set(refused.map(\.variable)) == Set(Self.badValues.keys))
+    for (variable, value) in Self.badValues {
+      try await withProgram("spot-optimizer-agent", environment: good.merging([variable: value]) { $1 }) { program in
+        let status = try await program.waitForExit(timeout: .seconds(60))
+        #expect(status == .exited(2) && program.output.contains(variable), "\(variable): \(program.output)")
+      }
+    }
+  }
+
+  @Test func theAgentsPageShowsInItsExamplesVariablesThatItListsOnly() throws {
+    let listed = Set(try documented(Self.agentPage).map(\.variable))
+    let shown = try read(Self.agentPage).matches(of: /(?m)^([A-Z][A-Z0-9_]+)=/).map { String($0.1) }
+    #expect(shown.count > 5)
+    for variable in shown { #expect(listed.contains(variable), "\(variable)") }
+  }
+
+  // MARK: - The pages
+
+  private func documented() throws -> [Entry] { try documented(Self.agentPage) + documented(Self.otherPage) }
+
+  private func documented(_ page: String) throws -> [Entry] {
     var entries: [Entry] = []
     var isTableOfVariables = false
-    for line in try read("docs/configuration.md").split(separator: "\n", omittingEmptySubsequences: false) {
+    for line in try read(page).split(separator: "\n", omittingEmptySubsequences: false) {
       guard line.hasPrefix("|") else {
         isTableOfVariables = false
         continue
@@ -87,7 +135,7 @@ import TestSupport
         entries.append(
           Entry(
             variable: cells[0].replacing("`", with: ""), programs: Set(cells[1].components(separatedBy: ", ")), fallback: cells[2],
-            values: cells[3]))
+            values: cells[3], badValue: cells[4]))
       }
     }
     return entries
