@@ -53,8 +53,11 @@ public struct MySQLError: Error, Sendable, CustomStringConvertible {
   public var isConnectionLost: Bool { kind == .connectionLost }
   /// A unique or primary key has this row already.
   public var isDuplicateKey: Bool { kind == .statement && [ER_DUP_ENTRY, ER_DUP_ENTRY_WITH_KEY_NAME].contains(Int32(code)) }
-  /// A deadlock (everything rolled back) or a lock wait that took too long (only the statement rolled back): roll back and replay.
-  public var isRetryable: Bool { kind == .statement && [ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT].contains(Int32(code)) }
+  /// A deadlock (everything rolled back), a lock wait that took too long (only the statement rolled back), or a row that somebody changed since the
+  /// statement began to read (MariaDB 11.6 and newer): roll back and replay.
+  public var isRetryable: Bool {
+    kind == .statement && [ER_LOCK_DEADLOCK, ER_LOCK_WAIT_TIMEOUT, ER_CHECKREAD].contains(Int32(code))
+  }
 
   /// The server forgot the statement, or it no longer fits the tables: it must be prepared again. It has not run.
   var needsReprepare: Bool {

@@ -1,5 +1,5 @@
 extension Pool {
-  /// Attempts of a transaction at deadlocks and lock waits, the first included.
+  /// Attempts of a transaction at deadlocks and their like (`MySQLError.isRetryable`), the first included.
   public static let transactionAttempts = 5
 
   /// The server could not even begin; nothing of the transaction has run.
@@ -9,9 +9,9 @@ extension Pool {
 
   /// Runs `body` in a transaction (READ COMMITTED) and commits it; whatever `body` throws rolls it back.
   ///
-  /// At a deadlock or a lock wait that took too long everything is rolled back and `body` runs again, up to `transactionAttempts` times in all; so
-  /// `body` must have no other effects, and must let `MySQLError` through. A connection lost during COMMIT throws kind `unknownOutcome` and is not
-  /// repeated; one lost before it was rolled back by the server and is the caller's to repeat.
+  /// At a deadlock, a lock wait that took too long or a row that has changed meanwhile everything is rolled back and `body` runs again, up to
+  /// `transactionAttempts` times in all; so `body` must have no other effects, and must let `MySQLError` through. A connection lost during COMMIT throws
+  /// kind `unknownOutcome` and is not repeated; one lost before it was rolled back by the server and is the caller's to repeat.
   public func transaction<Result>(
     isolation: isolated (any Actor)? = #isolation, _ body: (Connection) async throws -> Result
   ) async throws -> Result {

@@ -77,13 +77,14 @@ import Testing
     }
   }
 
-  @Test func retriesHaveAnEnd() async throws {
+  @Test(arguments: [1213, 1020]) func retriesHaveAnEnd(code: Int) async throws {
     try await withFreshPool(size: 1) { pool in
       let attempts = Lock(0)
       let error = try await mysqlError {
         try await pool.transaction { connection in
           attempts.withLock { $0 += 1 }
-          _ = try await connection.executeText("SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = 1213, MESSAGE_TEXT = 'made up'")
+          let signal = "SIGNAL SQLSTATE '40001' SET MYSQL_ERRNO = \(code), MESSAGE_TEXT = 'made up'"
+          _ = try await connection.executeText(SQLText(sql: signal))
         }
       }
       #expect(error.isRetryable)

@@ -58,7 +58,7 @@ extension FleetDatabase {
   func end(_ id: String, _ count: Int = 100_000, as status: CommandStatus = .succeeded, error: String? = nil, of agents: String = "%")
     async throws -> Int
   {
-    try await pool.withConnection { connection in
+    try await pool.transaction { connection in
       try await connection.execute(
         """
         UPDATE commands SET status = ?, error = ?, finished_at = NOW(3) WHERE rollout_id = ? AND status IN ('pending', 'queued') \
