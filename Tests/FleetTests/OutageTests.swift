@@ -85,7 +85,7 @@ import Testing
       try await server.program.waitForLine(containing: "ERROR - Database cannot be reached")
       try await eventually("health says so") { try await health(server) == 503 }
       // The worker holds what it has read, for longer than the time-out.
-      try await eventually("heartbeats are held", timeout: .seconds(40)) {
+      try await eventually("heartbeats are held", timeout: .seconds(60)) {
         try await fleet.services.rabbitmqctl("list_queues", "-p", fleet.virtualHost, "name", "messages").split(separator: "\n")
           .contains { $0.hasPrefix("fleet.heartbeats\t") && (Int($0.split(separator: "\t")[1]) ?? 0) >= 9 }
       }

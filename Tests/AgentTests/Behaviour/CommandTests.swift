@@ -26,7 +26,7 @@ extension AgentBehaviour {
       // A delivery that is not acknowledged does not count as ready: it shows when the consumer is gone, so the test deletes nothing here
       // and asks rabbitmqctl instead.
       let queue = try await peer.queue
-      try await eventually("everything is acknowledged", timeout: .seconds(40)) {
+      try await eventually("everything is acknowledged", timeout: .seconds(60)) {
         try await peer.services.rabbitmqctl("list_queues", "-p", peer.services.virtualHost, "name", "messages").split(separator: "\n")
           .contains("\(queue)\t0")
       }

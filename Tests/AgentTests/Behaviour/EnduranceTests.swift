@@ -67,7 +67,7 @@ extension AgentBehaviour {
         let peer = handle.peer
         try await withAgent(handle.environment()) { log in
           try await log.wait(for: "takes its commands from the queue")
-          try await eventually("three credentials", timeout: .seconds(40)) { await peer.credentialsGiven >= 3 }
+          try await eventually("three credentials", timeout: .seconds(60)) { await peer.credentialsGiven >= 3 }
           try await eventually("three connections") { log.count("takes its commands from the queue") >= 3 }
           #expect(await peer.registrations.count == 1)
           let command = await peer.command("ping")
