@@ -147,6 +147,9 @@ import Testing
       let second = try await fleet.run("spot-optimizer-server", [], fleet.serverEnvironment(["HTTP_PORT": port]))
       try await expectConfigurationError(second)
       #expect(second.output.contains(port) && second.output.contains("HTTP_PORT"), "\(second.output)")
+      let third = try await fleet.run("spot-optimizer-server", ["--role", "worker"], fleet.serverEnvironment(["METRICS_PORT": port]))
+      try await expectConfigurationError(third)
+      #expect(third.output.contains(port) && third.output.contains("METRICS_PORT"), "\(third.output)")
     }
   }
 }
