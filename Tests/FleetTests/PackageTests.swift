@@ -40,6 +40,9 @@ import Testing
       _ = try await run("/bin/sh", "-c", "command -v logrotate >/dev/null || exit 0; logrotate --debug '\(folder)/rotation' 2>&1")
     }
     #expect(try mode("\(root)/etc/spot-optimizer/keys") == 0o700)
+    for file in ["alerts.yml", "scrape.yml", "fleet.json"] {
+      #expect(try mode("\(root)/usr/share/doc/spot-optimizer-server/examples/\(file)") == 0o644)
+    }
     for program in ["spot-optimizer-agent", "spot-optimizer-server", "spotctl"] {
       #expect(try await run("\(root)/usr/bin/\(program)", "--version") == "\(program) \(programVersion)")
       let section = program == "spotctl" ? 1 : 8
