@@ -111,14 +111,15 @@ import Testing
         func isUp(_ page: ParsedMetrics) -> Bool { page.value("spot_optimizer_database_up") == 1 }
         try await metrics.page(of: server.url, "the fleet is counted") { isUp($0) && $0.families["spot_optimizer_agents"] != nil }
         try await fleet.services.stopDatabase()
-        let page = try await metrics.page(of: server.url, "the database is away") { !isUp($0) }
+        let page = try await metrics.page(of: server.url, "the database is away, and the broker is not") {
+          !isUp($0) && $0.value("spot_optimizer_queue_messages", ["queue": Topology.heartbeatsQueue]) == 0
+        }
         // What only the database knows is not made up; what the process knows is there.
         for name in ["spot_optimizer_agents", "spot_optimizer_commands", "spot_optimizer_events_waiting"] {
           #expect(page.families[name] == nil, "\(name)")
         }
         #expect(page.value("spot_optimizer_database_up") == 0 && page.value("spot_optimizer_database_pool_size") == 4)
         #expect(page.value("spot_optimizer_broker_connected", ["connection": "consume"]) == 1)
-        #expect(page.value("spot_optimizer_queue_messages", ["queue": Topology.heartbeatsQueue]) == 0)
         try await fleet.services.startDatabase()
         try await metrics.page(of: server.url, "the database is back") { isUp($0) && $0.families["spot_optimizer_agents"] != nil }
       }

@@ -69,10 +69,19 @@ import Testing
 
   @Test func nobodyWaitsForOneWhoDoesNotLook() async throws {
     let census = Census<Int>(lifetime: .seconds(1), patience: .seconds(3600))
+    let hasLooked = Lock(false)
     #expect(await census.current() == nil)
-    try await running(census, { throw Broken() }) {
-      // Its look ends the run, and then nobody looks any more.
-      try await eventually("the run has ended", timeout: .seconds(60)) { await census.current() == nil }
+    try await running(
+      census,
+      {
+        hasLooked.withLock { $0 = true }
+        throw Broken()
+      }
+    ) {
+      // Its look ends the run, and who waited for it is not kept waiting.
+      try await eventually("somebody has looked", timeout: .seconds(60)) {
+        await census.current() == nil && hasLooked.withLock { $0 }
+      }
     }
     #expect(await census.current() == nil)
   }

@@ -55,8 +55,8 @@ enum ProcessFigures {
     defer { closedir(folder) }
     var count = 0
     while let entry = readdir(folder) {
-      // Neither `.` nor `..`.
-      if entry.pointee.d_type == UInt8(DT_LNK) { count += 1 }
+      // The others are `.` and `..`.
+      if entry.pointee.d_name.0 != CChar(UInt8(ascii: ".")) { count += 1 }
     }
     // Reading the folder opened one.
     return count - 1
