@@ -49,7 +49,7 @@ import Testing
   }
 
   @Test func whatIsTooOldIsLookedAtAgain() async throws {
-    let census = Census<Int>(lifetime: .milliseconds(1), patience: .seconds(60))
+    let census = Census<Int>(lifetime: .milliseconds(1), patience: .milliseconds(50))
     let looks = Lock(0)
     try await running(
       census,
