@@ -31,19 +31,20 @@ import Testing
   @Test func anAgentTenMinutesOffStaysOnlineWithCorrectedTimesAndSaysHowFarItIsOff() async throws {
     try await withFleet { fleet in
       let library = try await shiftedClock(in: fleet.folder)
-      let server = try await fleet.startServer()
+      // Far from the ten minutes, and too long for a busy machine to be silent.
+      let server = try await fleet.startServer(["AGENT_HEARTBEAT_TIMEOUT": "60"])
       try await fleet.createClient()
       for (name, shift, word) in [("ahead", "600", "ahead of"), ("behind", "-600", "behind")] {
         let agent = try await fleet.startAgent(name, server, ["LD_PRELOAD": library, "SHIFT_CLOCK_SECONDS": shift])
         #expect(agent.lines.contains { $0.contains("WARNING - The clock of this machine is ") && $0.contains("s \(word) the server's") })
         let registered = try #require(try await fleet.waitForAgent(name, "is online") { $0.status == "online" }.lastHeartbeatAt)
-        // Two time-outs of heartbeats, each with the server's time.
+        // Some heartbeats, each with the server's time: with its own, the one that is behind would be called offline at once.
         let row = try await fleet.waitForAgent(name, "sends heartbeats") {
           ($0.lastHeartbeatAt ?? registered) > registered.advanced(by: .seconds(8))
         }
         #expect(row.status == "online")
         let difference = try #require(row.lastHeartbeatAt).since(.now())
-        #expect(difference < .seconds(5) && difference > .seconds(-5))
+        #expect(difference < .seconds(60) && difference > .seconds(-60))
         #expect(try await fleet.result(of: try await fleet.insertCommand(for: name)).status == "succeeded")
       }
       #expect(server.program.count("is offline: no heartbeat") == 0)
