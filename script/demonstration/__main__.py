@@ -46,7 +46,7 @@ def parse(arguments):
     kind.add_argument("--once", action="store_true", help="end when everything was shown")
     kind.add_argument(
         "--env", action="store_true",
-        help="print shell lines that export the server's address, a client token, the logins and a PATH with spotctl")
+        help="print shell lines that export the server's address, a client token, the server's variables and a PATH with spotctl")
     parser.add_argument(
         "--bin", metavar="DIR", type=Path,
         help="take the programs from this folder, as they are, instead of installing packages and building")
@@ -87,10 +87,9 @@ def start(fleet, screen):
     screen.command("spotctl clients create 'Former Company' --id former; spotctl clients disable former")
     former = fleet.require_spotctl("clients", "create", "Former Company", "--id", "former")[0]
     fleet.require_spotctl("clients", "disable", "former")
-    names = ("DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME", "AMQP_URL")
     fleet.state.publish({
         "SPOT_OPTIMIZER_SERVER_URL": fleet.server_url, "SPOT_OPTIMIZER_CLIENT_TOKEN": client["client_token"],
-        **{name: fleet.variables[name] for name in names}, "PROGRAMS": str(fleet.programs),
+        **fleet.operator_variables(), "PROGRAMS": str(fleet.programs),
     })
     return Show(fleet, screen, client["id"], client["client_token"], former["client_token"])
 
@@ -103,6 +102,7 @@ def stay(show, screen, options):
     screen.plain(f"""\
   eval "$({demo} --env{own})"
   spotctl agents list
+  spotctl doctor
   spotctl commands send demo-1 describe --wait
   MYSQL_PWD=$DB_PASSWORD mariadb -h $DB_HOST -P $DB_PORT -u $DB_USER $DB_NAME
   less {shlex.quote(str(show.fleet.server_log.path))}

@@ -99,10 +99,23 @@ class Fleet:
         """All that an agent wrote, over its restarts."""
         return Log(self.state.logs / f"{name}.log")
 
+    def server_variables(self):
+        """What the server is told; `spotctl` works on the same."""
+        if self._port is None:
+            self._port = self._reservation.pick()
+        names = ("AMQP_URL", "DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME", "SPOT_OPTIMIZER_KEYS_DIR")
+        return {name: self.variables[name] for name in names} | {
+            "HTTP_HOST": "127.0.0.1", "HTTP_PORT": str(self._port),
+            "AGENT_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT), "HEARTBEAT_INTERVAL": str(HEARTBEAT_INTERVAL),
+        }
+
+    def operator_variables(self):
+        """What a person needs who uses `spotctl` on all of this, `spotctl doctor` included."""
+        return self.server_variables() | {"RABBITMQCTL": self.variables["RABBITMQCTL"]}
+
     def operator_environment(self):
-        """For `spotctl`: database and the server's login at the broker."""
-        names = ("AMQP_URL", "DB_HOST", "DB_PORT", "DB_USER", "DB_PASSWORD", "DB_NAME")
-        return self._environment(**{name: self.variables[name] for name in names})
+        """For `spotctl`."""
+        return self._environment(**self.operator_variables())
 
     def begin_spotctl(self, *arguments):
         """Starts it with --json."""
@@ -133,13 +146,7 @@ class Fleet:
 
     def start_server(self):
         """Starts it on the port it had before; returns once GET /health says that it, the broker and the database are well."""
-        if self._port is None:
-            self._port = self._reservation.pick()
-        variables = self.operator_environment() | {
-            "SPOT_OPTIMIZER_KEYS_DIR": self.variables["SPOT_OPTIMIZER_KEYS_DIR"], "HTTP_HOST": "127.0.0.1", "HTTP_PORT": str(self._port),
-            "AGENT_HEARTBEAT_TIMEOUT": str(HEARTBEAT_TIMEOUT), "HEARTBEAT_INTERVAL": str(HEARTBEAT_INTERVAL),
-        }
-        self.server = self._start("server", "spot-optimizer-server", variables)
+        self.server = self._start("server", "spot-optimizer-server", self._environment(**self.server_variables()))
         healthy = wait_until(lambda: self.server.status() is not None or self.health() == 200, 30)
         if not healthy or self.server.status() is not None:
             end = "\n".join(self.server_log.lines()[-10:])
