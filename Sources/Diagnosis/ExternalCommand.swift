@@ -43,7 +43,8 @@ public enum ExternalCommand {
     // Without the colours that some write into a pipe, too.
     let text = String(decoding: bytes.suffix(mostBytes), as: UTF8.self).replacing(/\u{1b}\[[0-9;]*m/, with: "")
     let signal = status & 0x7f
-    return Outcome(code: signal == 0 ? (status >> 8) & 0xff : 128 + signal, text: isLate ? text + "\n(ended: it took too long)\n" : text)
+    return Outcome(
+      code: signal == 0 ? (status >> 8) & 0xff : 128 + signal, text: isLate ? text + "\nit took too long and was ended\n" : text)
   }
 
   private struct SystemError: Error { let number: Int32 }
