@@ -96,7 +96,7 @@ public struct Agent: Sendable {
     defer { api.close() }
     try await StartupCheck(settings, log: log).run(api, retry)
 
-    let metadata = await settings.metadataEndpoint.asyncMap { await MetadataService(endpoint: $0).read(within: timings.metadataTimeout) }
+    let metadata = await settings.metadataEndpoint.asyncMap { await MetadataService(endpoint: $0, timings).read() }
     try Task.checkCancellation()
     let logicalAgentID = settings.logicalAgentID ?? metadata?.instanceID ?? hostName()
     let clock = FleetClock()

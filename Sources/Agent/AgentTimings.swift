@@ -17,8 +17,11 @@ struct AgentTimings: Sendable {
   var journalPatience = Duration.seconds(6)
   /// For the confirm of the last heartbeat when stopping.
   var farewellTimeout = Duration.seconds(1)
-  /// For all questions to the instance metadata service at the start together, and later for each question about spot notices.
+  /// For each question to the instance metadata service; off EC2 the first one ends the asking, so a start there waits that long.
   var metadataTimeout = Duration.seconds(1)
+  /// For all questions at the start together. A machine that is just booting answers slowly, and an agent that did not learn its instance hears of no
+  /// spot notice.
+  var metadataLimit = Duration.seconds(5)
   /// Between two questions to it for spot notices: AWS says every five seconds, and gives two minutes.
   var noticeInterval = Duration.seconds(2)
   /// For the confirm of a notice, which is sent again after that: earlier than other messages, because its time is short.

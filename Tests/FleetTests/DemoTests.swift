@@ -35,7 +35,7 @@ import TestSupport
       #expect(!secrets.contains { command.contains($0) }, "a secret is in the process list: \(command)")
     }
 
-    #expect(try await demo.waitForExit(timeout: .seconds(180)) == .exited(0), "\(demo.output)")
+    #expect(try await demo.waitForExit(timeout: .seconds(600)) == .exited(0), "\(demo.output)")
     for line in [
       "ERROR - HTTP error 401: POST http://127.0.0.1:", "ERROR - Response: {\"error\": \"Invalid client token\"}",
       "ERROR - HTTP error 403: POST http://127.0.0.1:", "ERROR - Response: {\"error\": \"Client account is not active\"}",

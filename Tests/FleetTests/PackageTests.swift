@@ -79,7 +79,7 @@ import Testing
   private func run(_ program: String, _ arguments: [String]) async throws -> String {
     let run = try await Program.tool(
       program, arguments, environment: ["PATH": "\(ProcessInfo.processInfo.environment["PATH"] ?? ""):/usr/sbin:/sbin"])
-    let status = try await run.waitForExit(timeout: .seconds(120))
+    let status = try await run.waitForExit(timeout: .seconds(600))
     try #require(status == .exited(0), "\(program) \(arguments): \(status)\n\(run.output)")
     return run.output
   }

@@ -3,6 +3,7 @@
 import datetime
 import http.server
 import json
+import sys
 import threading
 
 TOKEN = "demonstration-session-token"
@@ -21,6 +22,8 @@ class MetadataService:
 
         class Handler(http.server.BaseHTTPRequestHandler):
             """One question."""
+
+            wbufsize = -1  # The answer is sent in one piece.
 
             def do_PUT(self):  # http.server's name
                 """A session token, without which nothing is answered."""
@@ -48,8 +51,17 @@ class MetadataService:
             def log_message(self, format, *arguments):  # the signature of http.server
                 """Nobody reads it."""
 
-        self._server = http.server.ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._server.daemon_threads = True
+        class Server(http.server.ThreadingHTTPServer):
+            """As many questions at once as there are."""
+
+            daemon_threads = True
+
+            def handle_error(self, request, client_address):  # the signature of socketserver
+                """An agent that could not wait any longer has hung up; everything else is told."""
+                if not isinstance(sys.exc_info()[1], ConnectionError):
+                    super().handle_error(request, client_address)
+
+        self._server = Server(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{port}"
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()

@@ -36,7 +36,7 @@ extension Examination {
   private mutating func readMetadata(_ settings: AgentSettings) async {
     guard trouble("AWS_EC2_METADATA_SERVICE_ENDPOINT") == nil, let endpoint = settings.metadataEndpoint else { return }
     let started = ContinuousClock.now
-    metadata = await MetadataService(endpoint: endpoint).read(within: timings.metadataTimeout)
+    metadata = await MetadataService(endpoint: endpoint, timings).read()
     metadataTook = started.duration(to: .now)
   }
 

@@ -5,21 +5,26 @@ import ServiceRuntime
 ///
 /// Time-outs are short, and the first question that fails ends the asking: off EC2 nothing answers at its address.
 struct MetadataService: Sendable {
-  private static let questionTimeout = Duration.milliseconds(500)
   private static let tokenLifetime = "60"
 
   private let endpoint: ServerURL
+  private let questionTimeout: Duration
+  private let limit: Duration
 
-  init(endpoint: ServerURL) { self.endpoint = endpoint }
+  init(endpoint: ServerURL, _ timings: AgentTimings) {
+    self.endpoint = endpoint
+    questionTimeout = timings.metadataTimeout
+    limit = timings.metadataLimit
+  }
 
-  /// Everything it says within `limit`; what it does not say is absent.
-  func read(within limit: Duration) async -> InstanceMetadata {
+  /// Everything it says in time; what it does not say is absent.
+  func read() async -> InstanceMetadata {
     let client = HTTPClient(
-      userAgent: AgentVersion.product, connectTimeout: Self.questionTimeout, timeout: Self.questionTimeout, responseLimit: 1 << 16)
+      userAgent: AgentVersion.product, connectTimeout: questionTimeout, timeout: questionTimeout, responseLimit: 1 << 16)
     defer { client.close() }
     let end = ContinuousClock.now + limit
     func ask(_ method: String, _ path: String, _ headers: HTTPHeaders) async throws(HTTPClientError) -> String? {
-      let left = min(Self.questionTimeout, ContinuousClock.now.duration(to: end))
+      let left = min(questionTimeout, ContinuousClock.now.duration(to: end))
       guard left > .zero else { return nil }
       let answer = try await client.send(
         HTTPClientRequest(
