@@ -65,6 +65,9 @@ public struct HTTPClientError: Error, Equatable, CustomStringConvertible {
     case CURLE_SSL_CONNECT_ERROR, CURLE_PEER_FAILED_VERIFICATION, CURLE_SSL_CACERT_BADFILE, CURLE_SSL_CERTPROBLEM, CURLE_SSL_CIPHER,
       CURLE_SSL_ISSUER_ERROR:
       self.init(.tls, "TLS: \(detail)")
+    case CURLE_UNSUPPORTED_PROTOCOL where wasConnected, CURLE_WEIRD_SERVER_REPLY:
+      // libcurl says of whatever does not begin as an answer that it is of HTTP 0.9.
+      self.init(.connection(0), "What answers there does not speak HTTP")
     case CURLE_URL_MALFORMAT, CURLE_UNSUPPORTED_PROTOCOL:
       self = .invalidRequest("The URL is not one of http:// or https://: \(detail)")
     default:

@@ -208,6 +208,8 @@ import Testing
     try FileManager.default.createDirectory(atPath: path, withIntermediateDirectories: true, attributes: mode)
     try "#!/bin/sh\necho hello\n".write(toFile: "\(path)/hello", atomically: false, encoding: .utf8)
     try FileManager.default.setAttributes(mode, ofItemAtPath: "\(path)/hello")
+    // What a command reads lies beside it, and is none.
+    try "somebody\n".write(toFile: "\(path)/hello.allowed", atomically: false, encoding: .utf8)
     return path
   }
 }

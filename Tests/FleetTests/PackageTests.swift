@@ -40,7 +40,7 @@ import Testing
       _ = try await run("/bin/sh", "-c", "command -v logrotate >/dev/null || exit 0; logrotate --debug '\(folder)/rotation' 2>&1")
     }
     #expect(try mode("\(root)/etc/spot-optimizer/keys") == 0o700)
-    for file in ["alerts.yml", "scrape.yml", "fleet.json"] {
+    for file in ["alerts.yml", "scrape.yml", "fleet.json", "broker/rabbitmq.conf", "broker/enabled_plugins", "broker/definitions.json"] {
       #expect(try mode("\(root)/usr/share/doc/spot-optimizer-server/examples/\(file)") == 0o644)
     }
     for program in ["spot-optimizer-agent", "spot-optimizer-server", "spotctl"] {

@@ -56,6 +56,13 @@ struct HTTPClientTests {
     #expect(error?.description == "Connect timed out.")
   }
 
+  @Test("another program's greeting is no answer") func foreignProtocol() async throws {
+    let server = try ScriptedServer(["SSH-2.0-OpenSSH_9.2p1\r\n"])
+    let error = try await fail("http://127.0.0.1:\(server.port)/")
+    #expect(error?.kind == .connection(0))
+    #expect(error?.description == "What answers there does not speak HTTP")
+  }
+
   @Test("a server that closes without an answer is a broken connection") func noAnswer() async throws {
     let server = try ScriptedServer([""])
     let error = try await fail("http://127.0.0.1:\(server.port)/")

@@ -98,11 +98,13 @@ def stay(show, screen, options):
     """Until somebody ends it, or a program ends that should not."""
     own = "" if options.state == DEFAULT_STATE else f" --state {shlex.quote(str(show.fleet.state.folder))}"
     demo = shlex.quote(str(building.REPOSITORY / "script" / "demo"))
+    agent = shlex.quote(str(show.fleet.state.agents / "demo-2"))
     screen.heading("It stays up until you press Ctrl-C. To talk to it, in another terminal:")
     screen.plain(f"""\
   eval "$({demo} --env{own})"
   spotctl agents list
   spotctl doctor
+  LOGICAL_AGENT_ID=demo-2 SPOT_OPTIMIZER_STATE_DIR={agent} AWS_EC2_METADATA_DISABLED=true spot-optimizer-agent doctor
   spotctl commands send demo-1 describe --wait
   MYSQL_PWD=$DB_PASSWORD mariadb -h $DB_HOST -P $DB_PORT -u $DB_USER $DB_NAME
   less {shlex.quote(str(show.fleet.server_log.path))}

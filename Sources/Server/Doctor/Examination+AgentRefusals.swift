@@ -55,10 +55,12 @@ extension Examination {
   private static func finding(_ newest: Row, _ count: Int, _ what: String) throws -> Finding {
     let text = printable(try newest.optionalString("message") ?? "")
     let source = printable(try newest.optionalString("source") ?? "?")
+    let isDisabled = text.hasPrefix(ErrorStatus.inactiveClient.text)
     return .warn(
       check, "\(count) \(what); the newest \(try newest.int("age")) s ago from \(source): \(text)",
-      remedy:
-        "compare the token's preview (spotctl clients list) with SPOT_OPTIMIZER_CLIENT_TOKEN in /etc/spot-optimizer/agent.env on its machine"
+      remedy: isDisabled
+        ? "spotctl clients list, and spotctl clients enable for the one that is disabled"
+        : "compare the token's preview (spotctl clients list) with SPOT_OPTIMIZER_CLIENT_TOKEN in /etc/spot-optimizer/agent.env on its machine"
     )
   }
 

@@ -190,7 +190,7 @@ enum GuideTable {
       "ERROR - AMQP error 409: PUBLISH amqp://your-broker:5672/spot-optimizer/register.acme.agent-001", .sameName, .written(by: .agent)),
     GuideCase(#"ERROR - Response: {"error": "Another agent runs under this logical id"}"#, .sameName, .written(by: .agent)),
     GuideCase(
-      "ERROR - Another agent runs under the logical id agent-001: stop one of them, or give each a LOGICAL_AGENT_ID of its own - retrying in 4.2s",
+      "ERROR - Another agent runs under the logical id agent-001: stop one of them, or give each a LOGICAL_AGENT_ID of its own - retrying in 42.7s",
       .sameName, .written(by: .agent)),
     GuideCase(
       "WARNING - Refused register.acme.agent-001: Another agent runs under this logical id: instance … has registered as 'agent-001' since and is alive; agent 839ca70c-c872-45ab-9b5c-3267a9b2e753",
