@@ -51,6 +51,7 @@ import Testing
     Case("SPOT_OPTIMIZER_SERVER_ROLE", "master", "'master'", "all, worker, http"),
     Case("AGENT_BROKER_URLS", "amqp://agent:\(secret)@b:5672", "login", "amqp://host:port"),
     Case("AGENT_BROKER_URLS", "mqtt://b:1883", "mqtt", "amqp"),
+    Case("AGENT_BROKER_URLS", "agent:\(secret)@b:5672", "without a scheme", "amqp://host:port"),
     Case("SPOT_OPTIMIZER_KEYS_DIR", "/nonexistent/keys", "/nonexistent/keys", "[Errno 2]", "spotctl keys create"),
   ])
   func theServerNamesVariableValueAndRemedy(_ bad: Case) async throws {

@@ -119,8 +119,10 @@ import Testing
       let inactive = try await front.send("GET", "/api/agents/test-id/config", token: client.account.token)
       #expect(inactive.status == 403 && inactive.body == ["error": "Client account is not active"])
       let events = try await front.database.sql("SELECT * FROM system_events WHERE event_type = 'auth_failed' ORDER BY id")
-      // One a minute and source, and all of these come from one address.
-      #expect(try events.map { try $0.string("source") } == ["127.0.0.1"])
+      // One a minute, source and reason, and all of these come from one address.
+      #expect(try events.allSatisfy { try $0.string("source") == "127.0.0.1" })
+      let words = try events.map { String(try $0.string("message").prefix { $0 != "-" }) }
+      #expect(words == ["Missing client token attempt ", "Invalid client token attempt ", "Client account is not active attempt "])
     }
   }
 

@@ -58,7 +58,7 @@ import Testing
     for (text, offset, part) in [
       (
         "", 1,
-        "expected a condition (client, status, region, az, instance_type, mode, version, id, name, tag:NAME, not, all or a bracket), found nothing"
+        "expected a condition (client, status, region, az, instance_type, mode, version, transport, id, name, tag:NAME, not, all or a bracket), found nothing"
       ),
       ("regoin=x", 1, "there is nothing called 'regoin'; did you mean 'region'?"),
       ("tags:role=x", 1, "did you mean 'tag:role'?"),

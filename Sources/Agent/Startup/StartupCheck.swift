@@ -23,15 +23,24 @@ struct StartupCheck: Sendable {
     ])
     do {
       try await retry.run { () async throws(ServerFailure) in try await api.health() }
-    } catch is ServerFailure {
-      log.banner(Self.diagnosis(settings.serverURL))
+    } catch let failure as ServerFailure {
+      log.banner(Self.diagnosis(failure, settings.serverURL))
       throw AgentExit.startupFailed
     }
     log.banner(["✓ Server is reachable (health check passed)", Self.rule])
   }
 
-  private static func diagnosis(_ url: ServerURL) -> [String] {
-    [
+  /// What to look at: the way to the server, or what somebody who answered there said.
+  private static func diagnosis(_ failure: ServerFailure, _ url: ServerURL) -> [String] {
+    if case .failed(_, .refused(_, let code, _)) = failure {
+      return [
+        "✗ Server answers with \(code) (health check failed)", "What to check:", "  - what it says: curl -i \(url)/health",
+        code == 503
+          ? "  - on the server, its database and broker: spotctl doctor"
+          : "  - that SPOT_OPTIMIZER_SERVER_URL is the server's address, and that no other program answers there", rule,
+      ]
+    }
+    return [
       "✗ Server is not reachable (health check failed)", "What to check:", "  - that the server runs and is healthy: curl -i \(url)/health",
       "  - that SPOT_OPTIMIZER_SERVER_URL is its address, and that its name can be resolved",
       "  - that security groups, network ACLs and proxies let this machine reach its port", rule,

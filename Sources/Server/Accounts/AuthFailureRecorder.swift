@@ -26,7 +26,9 @@ public final class AuthFailureRecorder: Sendable {
   public func record(_ failure: AuthFailure) async {
     metrics.count(failure.reason)
     let now = ContinuousClock.now
-    let (line, event) = limits.withLock { ($0.log.decide(failure.source, at: now), $0.events.decide(failure.source, at: now)) }
+    // Each reason by itself: a token that is changed a moment after its client was disabled must be seen.
+    let source = "\(failure.reason) \(failure.source)"
+    let (line, event) = limits.withLock { ($0.log.decide(source, at: now), $0.events.decide(source, at: now)) }
     if case .write(let suppressed) = line {
       logger.warning(failure.line + (suppressed > 0 ? " (\(suppressed) more from \(failure.source) were not logged)" : ""))
     }

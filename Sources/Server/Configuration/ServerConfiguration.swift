@@ -97,6 +97,11 @@ public struct ServerConfiguration: Sendable {
     }
     var addresses: [String] = []
     for word in words {
+      guard word.contains("://") else {
+        // Not shown: what stands there may hold a login.
+        throw ConfigurationError(
+          name: name, problem: "has an address without a scheme", remedy: "write amqp://host:port, or amqps://host:port")
+      }
       let url = try BrokerURL(word, name: name)
       guard url.username.isEmpty, url.password.isEmpty else {
         throw ConfigurationError(

@@ -16,12 +16,13 @@ extension Examination {
     guard let agent = try await findAgent(name, client: client) else { return try await lookAtRefusals(naming: name) }
     try await lookAtClient(of: agent)
     lookAtRegistration(agent)
+    // Before what follows from it, so that the first line that fails is the link to mend.
+    try await lookAtRefusals(of: agent)
     try await lookAtHeartbeat(agent)
     lookAtStatus(agent)
     try await lookAtQueue(of: agent)
     try await lookAtCredential(of: agent)
     try await lookAtCommands(for: agent)
-    try await lookAtRefusals(of: agent)
     lookAtConfiguration(of: agent)
   }
 
@@ -155,7 +156,7 @@ extension Examination {
     do throws(ConfigurationError) {
       desk = try Self.desk(settings, keysDirectory: settings.keysDirectory)
     } catch {
-      return report.add(.fail("signing key", "\(error.name) \(error.problem)", remedy: error.remedy))
+      return lookAtMissingKey(error, settings)
     }
     let result = await login(agent.address, with: desk, settings)
     // What the remedy is, the broker's tool knows; it is slow, and for nothing when all is well.

@@ -22,7 +22,10 @@ extension Examination {
           .text(agent.id), .text("%.\(Self.literal(agent.address.encoded))"), Value(machine.privateIP), Value(machine.publicIP),
           Value(agent.lastHeartbeatAt),
         ])
-      if let newest = own.first { return [try Self.finding(newest, own.count, "of it since its last heartbeat")] }
+      if let newest = own.first {
+        let isItsMessage = try (newest.optionalString("source") ?? "").hasSuffix(".\(agent.address.encoded)")
+        return [try Self.finding(newest, own.count, "of it since its last heartbeat", isCertain: isItsMessage)]
+      }
       guard [.offline, .deleted].contains(agent.status) else { return [.pass(Self.check, "none since its last heartbeat")] }
       return try await Self.unnamed(on: connection)
     }
@@ -52,15 +55,23 @@ extension Examination {
     return [try finding(newest, rows.count, "in the last hour that name no agent and may be its own")]
   }
 
-  private static func finding(_ newest: Row, _ count: Int, _ what: String) throws -> Finding {
+  /// `isCertain`: the agent itself was refused, which is why nothing is heard of it; else it may have been another one.
+  private static func finding(_ newest: Row, _ count: Int, _ what: String, isCertain: Bool = false) throws -> Finding {
     let text = printable(try newest.optionalString("message") ?? "")
     let source = printable(try newest.optionalString("source") ?? "?")
-    let isDisabled = text.hasPrefix(ErrorStatus.inactiveClient.text)
+    let measured = "\(count) \(what); the newest \(try newest.int("age")) s ago from \(source): \(text)"
+    if text.hasPrefix(ErrorStatus.inactiveClient.text) {
+      return .warn(check, measured, remedy: "spotctl clients list, and spotctl clients enable for the one that is disabled")
+    }
+    if isCertain {
+      return .fail(
+        check, measured,
+        remedy: "write the client's token into /etc/spot-optimizer/agent.env on its machine, and: systemctl restart spot-optimizer-agent")
+    }
     return .warn(
-      check, "\(count) \(what); the newest \(try newest.int("age")) s ago from \(source): \(text)",
-      remedy: isDisabled
-        ? "spotctl clients list, and spotctl clients enable for the one that is disabled"
-        : "compare the token's preview (spotctl clients list) with SPOT_OPTIMIZER_CLIENT_TOKEN in /etc/spot-optimizer/agent.env on its machine"
+      check, measured,
+      remedy:
+        "compare the token's preview (spotctl clients list) with SPOT_OPTIMIZER_CLIENT_TOKEN in /etc/spot-optimizer/agent.env on its machine"
     )
   }
 

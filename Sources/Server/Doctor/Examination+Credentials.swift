@@ -5,6 +5,16 @@ import Glibc
 import ServiceRuntime
 
 extension Examination {
+  /// No key can be read. Whoever is not meant to read keys, as members of the server's group are not, is no sign of there being none.
+  mutating func lookAtMissingKey(_ error: ConfigurationError, _ settings: ServerConfiguration) {
+    let check = "signing key"
+    if access(settings.keysDirectory, R_OK | X_OK) != 0, errno == EACCES {
+      let folder = printable(settings.keysDirectory)
+      return report.skip(check, because: "\(folder) is for root and the server's user only; run the doctor as one of them")
+    }
+    report.add(.fail(check, "\(error.name) \(error.problem)", remedy: error.remedy))
+  }
+
   /// Whether the broker lets in whom our key vouches for, and nobody else.
   mutating func lookAtCredentials() async throws {
     let (key, own, foreign) = ("signing key", "credential accepted", "foreign key refused")
@@ -15,7 +25,7 @@ extension Examination {
       ring = try KeyRing(folder: settings.keysDirectory)
       desk = try Self.desk(settings, keysDirectory: settings.keysDirectory)
     } catch {
-      report.add(.fail(key, "\(error.name) \(error.problem)", remedy: error.remedy))
+      lookAtMissingKey(error, settings)
       for check in [own, foreign] { report.skip(check, because: "there is no key to sign with") }
       return
     }

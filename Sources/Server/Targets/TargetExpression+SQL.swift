@@ -52,6 +52,7 @@ extension TargetExpression.Subject {
     case .property(.client): Self.client(operands, to: &sql)
     case .property(.status): Self.compare("a.status", operands, to: &sql)
     case .property(.mode): Self.compare("a.mode", operands, to: &sql)
+    case .property(.transport): Self.compare("a.transport", operands, to: &sql)
     case .property(.id): Self.compare("a.id", operands, to: &sql)
     case .property(.name): Self.compare("a.logical_agent_id", operands, to: &sql)
     case .property(.region): Self.compare("a.region", operands, isNullable: true, to: &sql)

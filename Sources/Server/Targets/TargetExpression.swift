@@ -64,6 +64,8 @@ public struct TargetExpression: Sendable, Equatable {
     case mode
     /// `agents.agent_version`.
     case version
+    /// `agents.transport`.
+    case transport
     /// `agents.id`.
     case id
     /// `agents.logical_agent_id`.
@@ -74,6 +76,7 @@ public struct TargetExpression: Sendable, Equatable {
       switch self {
       case .status: AgentStatus.allCases.map(\.rawValue)
       case .mode: InstanceMode.allCases.map(\.rawValue)
+      case .transport: ["amqp", "http"]
       default: nil
       }
     }

@@ -23,6 +23,7 @@ struct ImportCommand {
     let source = Pool(configuration: configuration, size: 1)
     let report: ImportReport
     do {
+      try await check(source)
       report = try await FleetImport.run(into: pool, from: source, database: configuration.database, selection)
       await source.close()
     } catch {
@@ -33,6 +34,18 @@ struct ImportCommand {
     if !selection.isDryRun, report.count(.command, .imported) > 0 { await wakeUp.send(terminal) }
     guard report.conflictCount == 0 else {
       throw Failure(.failed, "\(report.conflictCount) rows are in conflict with what is here and were left as they are")
+    }
+  }
+
+  /// Whether the former database lets us in: its variables are others than this server's.
+  private func check(_ source: Pool) async throws {
+    do {
+      try await source.withConnection { try await $0.ping() }
+    } catch let error as MySQLError {
+      throw Failure(
+        .cannotReach,
+        "\(error) (check --from-database and the SPOT_OPTIMIZER_IMPORT_DB_… variables; the login needs SELECT on the former system's tables)"
+      )
     }
   }
 

@@ -87,6 +87,8 @@ extension AgentBehaviour {
           try await expectEnd(program, .exited(1))
           #expect(program.output.contains("ERROR - HTTP error 503: GET \(handle.peer.url)/health"))
           #expect(program.output.contains(#"ERROR - Response: {"error": "no database", "status": "unhealthy"}"#))
+          #expect(program.output.contains("✗ Server answers with 503 (health check failed)"))
+          #expect(program.output.contains("spotctl doctor") && !program.output.contains("not reachable"))
         }
       }
     }

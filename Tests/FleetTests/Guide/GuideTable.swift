@@ -27,6 +27,7 @@ enum GuideTable {
     GuideCase(
       #"ERROR - Response: {"error": "Database unavailable", "broker": "connected", "database": "disconnected", "status": "unhealthy", …}"#,
       .noDatabase, .written(by: .agent)),
+    GuideCase("✗ Server answers with 503 (health check failed)", .noDatabase, .written(by: .agent)),
     GuideCase(
       "ERROR - Database cannot be reached: … cannot connect to …: Can't connect to server on '…': refused or unreachable; … - work is held and tried again",
       .noDatabase, .written(by: .server)),
