@@ -5,7 +5,7 @@ import ServiceRuntime
 /// `rabbitmqctl`, where it can be called: it tells what no login over AMQP is told.
 struct BrokerTool: Sendable {
   /// How long it may take; it starts an Erlang machine of its own, a second on a quiet machine.
-  static let limit = Duration.seconds(20)
+  static let limit = Duration.seconds(60)
 
   /// How to call it, as words of a shell.
   let command: String
