@@ -63,7 +63,7 @@ struct WorkerRole: Sendable {
       group.addTask { try await rollouts.run() }
       group.addTask { try await configurations.run() }
       group.addTask { try await TagRetention(store: agents, logger: logger).run() }
-      group.addTask { try await EventRetention(pool, logger: logger).run() }
+      group.addTask { try await Retention(pool, days: configuration.retentionDays, logger: logger).run() }
       defer { group.cancelAll() }
       try await group.next()
     }

@@ -45,6 +45,8 @@ import Testing
     Case("AGENT_HEARTBEAT_TIMEOUT", "-5", "is -5", "out of range", "86400"),
     Case("HEARTBEAT_INTERVAL", "99999999999999999999", "'99999999999999999999'", "3600"),
     Case("BROKER_CREDENTIAL_TTL", "59", "is 59", "out of range", "604800"),
+    Case("SPOT_OPTIMIZER_RETENTION_DAYS", "6", "is 6", "out of range", "from 7 to 3650", "default 30"),
+    Case("SPOT_OPTIMIZER_RETENTION_DAYS", "for ever", "'for ever'", "not a whole number", "3650"),
     Case("LOG_LEVEL", "LOUD", "'LOUD'", "DEBUG"),
     Case("LOG_FORMAT", "xml", "'xml'", "text, json"),
     Case("SPOT_OPTIMIZER_LOG_FILE", "/nonexistent/backend.log", "'/nonexistent/backend.log'", "[Errno 2]", "standard error"),

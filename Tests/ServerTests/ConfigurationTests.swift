@@ -17,7 +17,7 @@ import Testing
     #expect(configuration.credentialLifetime == .seconds(86_400) && configuration.keysDirectory == "/etc/spot-optimizer/keys")
     #expect(configuration.agentBrokers == ["amqp://broker:5672"] && configuration.database.poolSize == 10)
     #expect(configuration.warnings.isEmpty && configuration.logLevel == .info)
-    #expect(configuration.metricsPort == nil && configuration.metricsHost == "0.0.0.0")
+    #expect(configuration.metricsPort == nil && configuration.metricsHost == "0.0.0.0" && configuration.retentionDays == 30)
   }
 
   @Test func agentsAreToldTheBrokersOneByOne() throws {
@@ -49,6 +49,9 @@ import Testing
     (["BROKER_CREDENTIAL_TTL": "59"], "BROKER_CREDENTIAL_TTL", "59"), (["BROKER_CREDENTIAL_TTL": "1e9"], "BROKER_CREDENTIAL_TTL", "1e9"),
     (["HTTP_PORT": "65536"], "HTTP_PORT", "65536"), (["AGENT_HEARTBEAT_TIMEOUT": "-1"], "AGENT_HEARTBEAT_TIMEOUT", "-1"),
     (["METRICS_PORT": "65536"], "METRICS_PORT", "65536"), (["METRICS_PORT": "5000"], "METRICS_PORT", "where the HTTP front listens"),
+    (["SPOT_OPTIMIZER_RETENTION_DAYS": "6"], "SPOT_OPTIMIZER_RETENTION_DAYS", "out of range"),
+    (["SPOT_OPTIMIZER_RETENTION_DAYS": "0"], "SPOT_OPTIMIZER_RETENTION_DAYS", "out of range"),
+    (["SPOT_OPTIMIZER_RETENTION_DAYS": "3651"], "SPOT_OPTIMIZER_RETENTION_DAYS", "3651"),
     (["LOG_LEVEL": "LOUD"], "LOG_LEVEL", "LOUD"), (["SPOT_OPTIMIZER_SERVER_ROLE": "queen"], "SPOT_OPTIMIZER_SERVER_ROLE", "queen"),
     (["AGENT_BROKER_URLS": "amqp://u:SECRET@a"], "AGENT_BROKER_URLS", "login"),
     (["AGENT_BROKER_URLS": "amqp://a/v"], "AGENT_BROKER_URLS", "vhost"),

@@ -29,6 +29,9 @@ public struct ServerConfiguration: Sendable {
   public let heartbeatTimeout: Duration
   /// `HEARTBEAT_INTERVAL`: what agents are told.
   public let heartbeatInterval: Duration
+  /// `SPOT_OPTIMIZER_RETENTION_DAYS`: how long commands and rollouts that have ended, system events and spot notices are kept. Seven days at least: for so
+  /// long agents remember what they have run and their queues live, so that word of a command may still come.
+  public let retentionDays: Int
   /// `LOG_LEVEL`.
   public let logLevel: LogLevel
   /// `LOG_FORMAT`.
@@ -60,6 +63,7 @@ public struct ServerConfiguration: Sendable {
     }
     heartbeatTimeout = try environment.seconds("AGENT_HEARTBEAT_TIMEOUT", default: 120, in: 1...86_400)
     heartbeatInterval = try environment.seconds("HEARTBEAT_INTERVAL", default: 30, in: 1...3600)
+    retentionDays = try environment.integer("SPOT_OPTIMIZER_RETENTION_DAYS", default: 30, in: 7...3650)
     var warnings = database.warnings
     if heartbeatTimeout <= heartbeatInterval {
       warnings.append(

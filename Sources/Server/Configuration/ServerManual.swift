@@ -34,6 +34,9 @@ extension ProgramManual {
       Entry("BROKER_CREDENTIAL_TTL", "seconds that an agent's credential is valid, 60 to 604800 (default: 86400)"),
       Entry("AGENT_HEARTBEAT_TIMEOUT", "seconds of silence after which an agent is offline, 1 to 86400 (default: 120)"),
       Entry("HEARTBEAT_INTERVAL", "seconds between heartbeats that agents are told, 1 to 3600 (default: 30)"),
+      Entry(
+        "SPOT_OPTIMIZER_RETENTION_DAYS",
+        "days that ended commands and rollouts, system events and spot notices are kept, 7 to 3650 (default: 30)"),
       Entry("LOG_LEVEL", "DEBUG, INFO, WARNING or ERROR (default: INFO)"),
       Entry("LOG_FORMAT", "text or json (default: text)"),
       Entry("SPOT_OPTIMIZER_LOG_FILE", "file that the log goes to besides standard error (default: none)"),

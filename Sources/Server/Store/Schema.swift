@@ -16,6 +16,7 @@ public enum Schema {
     Migration(
       version: 4, name: "react to what happens to agents",
       statements: [leases, agentOfflineSince, knownOffline, agentNotices, reactions, reactionRuns]),
+    Migration(version: 5, name: "find commands that ended long ago", statements: [commandsAge]),
   ]
 
   private static let clients = """
