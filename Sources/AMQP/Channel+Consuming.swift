@@ -52,15 +52,19 @@ extension Channel {
       AMQPError(.consumerCancelled, "the broker ended the consumer: its queue was deleted or its node is gone"))
   }
 
-  /// Gives consumers what one read brought, each in one piece: their tasks wake once a read and not once a message.
-  func handOverDeliveries() {
-    guard let first = arrived.first else { return }
-    let batch = arrived
-    arrived.removeAll(keepingCapacity: true)
-    if consumers.count == 1 {
-      first.consumer.push(batch.map(\.delivery))
-    } else {
-      for (tag, group) in Dictionary(grouping: batch, by: { $0.consumer.tag }) { consumers[tag]?.push(group.map(\.delivery)) }
+  func arrive(_ delivery: Delivery, for consumerTag: String) {
+    if receiver?.tag != consumerTag {
+      handOverDeliveries()
+      receiver = consumers[consumerTag]
     }
+    // Without one: the consumer was cancelled, and what is on its way is for nobody.
+    if receiver != nil { arrived.append(delivery) }
+  }
+
+  /// Gives a consumer what one read brought in one piece: its task wakes once a read and not once a message.
+  func handOverDeliveries() {
+    if let receiver, !arrived.isEmpty { receiver.push(arrived) }
+    arrived = []
+    receiver = nil
   }
 }

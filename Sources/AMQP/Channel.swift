@@ -29,7 +29,9 @@ public actor Channel {
   var lastMessageNumber: UInt64 = 0
   // Consuming (Channel+Consuming.swift)
   var consumers: [String: Consumer] = [:]
-  var arrived: [(consumer: Consumer, delivery: Delivery)] = []
+  var arrived: [Delivery] = []
+  /// Whose the deliveries in `arrived` are.
+  var receiver: Consumer?
 
   /// The loop's thread.
   public nonisolated var unownedExecutor: UnownedSerialExecutor { loop.asUnownedSerialExecutor() }
@@ -194,7 +196,22 @@ public actor Channel {
 
   // MARK: From the connection, on the loop's thread
 
-  func receive(_ method: InboundMethod) throws(AMQPError) {
+  /// Takes frames in order; its consumers are given what they brought in one piece.
+  func receive(_ frames: [InboundFrame]) throws(AMQPError) {
+    defer { handOverDeliveries() }
+    for frame in frames {
+      switch frame {
+      case .method(_, let method): try receive(method)
+      case .header(_, let bodySize, let message):
+        if let content = try assembler.header(bodySize: bodySize, message) { receive(content) }
+      case .body(_, let bytes):
+        if let content = try assembler.body(bytes) { receive(content) }
+      case .heartbeat: break
+      }
+    }
+  }
+
+  private func receive(_ method: InboundMethod) throws(AMQPError) {
     switch method {
     case .deliver, .returned: try assembler.begin(method)
     case .ack(let tag, let multiple): settle(tag: tag, multiple: multiple, nacked: false)
@@ -209,18 +226,9 @@ public actor Channel {
     }
   }
 
-  func receiveHeader(bodySize: UInt64, _ message: Message) throws(AMQPError) {
-    if let content = try assembler.header(bodySize: bodySize, message) { receive(content) }
-  }
-
-  func receiveBody(_ bytes: [UInt8]) throws(AMQPError) {
-    if let content = try assembler.body(bytes) { receive(content) }
-  }
-
   private func receive(_ content: ContentAssembler.Content) {
     switch content {
-    case .delivery(let consumerTag, let delivery):
-      if let consumer = consumers[consumerTag] { arrived.append((consumer, delivery)) }
+    case .delivery(let consumerTag, let delivery): arrive(delivery, for: consumerTag)
     case .returned(let error, let messageID): ledger.returned(messageID: messageID, error: error)
     }
   }

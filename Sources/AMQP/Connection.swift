@@ -209,41 +209,57 @@ public actor Connection {
 
   private func readAvailable() {
     lastRead = .now
-    var touched: Set<UInt16> = []
+    var run = FrameRun()
     var count = 0
     do throws(AMQPError) {
-      while let frame = try transport?.nextFrame() {
-        try dispatch(frame, &touched)
-        count += 1
-        if count == Self.framesInARow { break }
+      do throws(AMQPError) {
+        while count < Self.framesInARow, let frame = try transport?.nextFrame() {
+          try dispatch(frame, &run)
+          count += 1
+        }
+      } catch {
+        // What came before the error counts.
+        try handOver(&run)
+        throw error
       }
+      try handOver(&run)
     } catch {
       fail(error)
     }
-    for number in touched { channels[number]?.assumeIsolated { $0.handOverDeliveries() } }
     if count == Self.framesInARow { loop.soon { [weak self] in self?.assumeIsolated { $0.readAvailable() } } }
   }
 
-  private func dispatch(_ frame: InboundFrame, _ touched: inout Set<UInt16>) throws(AMQPError) {
+  /// Frames of one channel that came one after the other: the channel is entered once for all of them.
+  private struct FrameRun {
+    var channel: UInt16 = 0
+    var frames: [InboundFrame] = []
+  }
+
+  private func dispatch(_ frame: InboundFrame, _ run: inout FrameRun) throws(AMQPError) {
     switch frame {
     case .heartbeat: return
-    case .method(channel: 0, let method): try handle(method)
+    case .method(channel: 0, let method):
+      try handOver(&run)
+      try handle(method)
     case .method(let number, .channelClose(let code, let text)):
+      try handOver(&run)
       try send(AMQP_CHANNEL_CLOSE_OK_METHOD, channel: number) { _ in amqp_channel_close_ok_t() }
       let reason = AMQPError(.channelClosed(code: code), "the broker closed the channel: \(code) \(text)")
       channels.removeValue(forKey: number)?.assumeIsolated { $0.connectionClosed(reason) }
     case .method(let number, .channelFlow(let active)):
       try send(AMQP_CHANNEL_FLOW_OK_METHOD, channel: number) { _ in amqp_channel_flow_ok_t(active: active ? 1 : 0) }
-    case .method(let number, let method):
-      touched.insert(number)
-      try channels[number]?.onSameLoop { channel throws(AMQPError) in try channel.receive(method) }
-    case .header(let number, let bodySize, let message):
-      touched.insert(number)
-      try channels[number]?.onSameLoop { channel throws(AMQPError) in try channel.receiveHeader(bodySize: bodySize, message) }
-    case .body(let number, let bytes):
-      touched.insert(number)
-      try channels[number]?.onSameLoop { channel throws(AMQPError) in try channel.receiveBody(bytes) }
+    case .method(let number, _), .header(let number, _, _), .body(let number, _):
+      if number != run.channel { try handOver(&run) }
+      run.channel = number
+      run.frames.append(frame)
     }
+  }
+
+  private func handOver(_ run: inout FrameRun) throws(AMQPError) {
+    guard !run.frames.isEmpty else { return }
+    let frames = run.frames
+    run.frames = []
+    try channels[run.channel]?.onSameLoop { channel throws(AMQPError) in try channel.receive(frames) }
   }
 
   private func handle(_ method: InboundMethod) throws(AMQPError) {

@@ -1,16 +1,19 @@
 import CRabbitMQ
 
-/// librabbitmq's decoded methods and properties to and from ours. Everything is copied: the pointers die with the next read.
-enum FrameDecoding {
-  static func method(_ method: amqp_method_t) -> InboundMethod {
+/// librabbitmq's decoded methods to ours, and our properties to its. Everything is copied: the pointers die with the next read.
+struct FrameDecoding {
+  private var consumerTag = RepeatedText()
+  private var exchange = RepeatedText()
+
+  mutating func method(_ method: amqp_method_t) -> InboundMethod {
     guard let decoded = method.decoded else { return .unknown(method.id) }
     func arguments<T>(_ type: T.Type) -> T { decoded.assumingMemoryBound(to: type).pointee }
     switch method.id {
     case AMQP_BASIC_DELIVER_METHOD:
       let deliver = arguments(amqp_basic_deliver_t.self)
       return .deliver(
-        consumerTag: string(deliver.consumer_tag), deliveryTag: deliver.delivery_tag, redelivered: deliver.redelivered != 0,
-        exchange: string(deliver.exchange), routingKey: string(deliver.routing_key))
+        consumerTag: consumerTag.text(deliver.consumer_tag), deliveryTag: deliver.delivery_tag, redelivered: deliver.redelivered != 0,
+        exchange: exchange.text(deliver.exchange), routingKey: string(deliver.routing_key))
     case AMQP_BASIC_ACK_METHOD:
       let ack = arguments(amqp_basic_ack_t.self)
       return .ack(tag: ack.delivery_tag, multiple: ack.multiple != 0)
@@ -32,7 +35,7 @@ enum FrameDecoding {
     case AMQP_CONNECTION_BLOCKED_METHOD: return .blocked(reason: string(arguments(amqp_connection_blocked_t.self).reason))
     case AMQP_CONNECTION_UNBLOCKED_METHOD: return .unblocked
     case AMQP_CHANNEL_FLOW_METHOD: return .channelFlow(active: arguments(amqp_channel_flow_t.self).active != 0)
-    default: return reply(method).map { .reply($0) } ?? .unknown(method.id)
+    default: return Self.reply(method).map { .reply($0) } ?? .unknown(method.id)
     }
   }
 
@@ -59,26 +62,6 @@ enum FrameDecoding {
     case AMQP_BASIC_CANCEL_OK_METHOD: return .consumerCancelled(consumerTag: string(arguments(amqp_basic_cancel_ok_t.self).consumer_tag))
     default: return nil
     }
-  }
-
-  /// A message with everything but its body.
-  static func message(_ properties: amqp_basic_properties_t) -> Message {
-    func has(_ flag: Int32) -> Bool { properties._flags & amqp_flags_t(flag) != 0 }
-    func text(_ flag: Int32, _ bytes: amqp_bytes_t) -> String? { has(flag) ? string(bytes) : nil }
-    var message = Message(body: [])
-    message.contentType = text(AMQP_BASIC_CONTENT_TYPE_FLAG, properties.content_type)
-    message.type = text(AMQP_BASIC_TYPE_FLAG, properties.type)
-    message.messageID = text(AMQP_BASIC_MESSAGE_ID_FLAG, properties.message_id)
-    message.correlationID = text(AMQP_BASIC_CORRELATION_ID_FLAG, properties.correlation_id)
-    message.replyTo = text(AMQP_BASIC_REPLY_TO_FLAG, properties.reply_to)
-    message.timestamp = has(AMQP_BASIC_TIMESTAMP_FLAG) ? properties.timestamp : nil
-    message.userID = text(AMQP_BASIC_USER_ID_FLAG, properties.user_id)
-    message.appID = text(AMQP_BASIC_APP_ID_FLAG, properties.app_id)
-    message.expiration = text(AMQP_BASIC_EXPIRATION_FLAG, properties.expiration)
-    message.priority = has(AMQP_BASIC_PRIORITY_FLAG) ? properties.priority : nil
-    message.persistent = has(AMQP_BASIC_DELIVERY_MODE_FLAG) && properties.delivery_mode == 2
-    if has(AMQP_BASIC_HEADERS_FLAG) { message.headers = TableCoding.decode(properties.headers) }
-    return message
   }
 
   static func properties(_ message: Message, _ pool: inout amqp_pool_t) throws(AMQPError) -> amqp_basic_properties_t {

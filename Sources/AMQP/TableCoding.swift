@@ -1,11 +1,8 @@
 import CRabbitMQ
 import Glibc
 
-/// Field tables to and from librabbitmq's structures.
+/// Field tables to librabbitmq's structures. What comes from the broker is read by `FieldReader`.
 enum TableCoding {
-  /// Deeper nesting is read as `.unsupported`: nobody in a fleet sends it, and recursion must not follow a stranger's bytes.
-  static let maximumDepth = 8
-
   /// Copies a text into the pool.
   static func copy(_ text: String, _ pool: inout amqp_pool_t) -> amqp_bytes_t {
     var text = text
@@ -70,39 +67,6 @@ enum TableCoding {
       field.value.table = encode(table, &pool)
     }
     return field
-  }
-
-  static func decode(_ table: amqp_table_t, depth: Int = 0) -> FieldTable {
-    guard table.num_entries > 0, let entries = table.entries else { return [:] }
-    return FieldTable((0..<Int(table.num_entries)).map { (name: string(entries[$0].key), value: decode(entries[$0].value, depth: depth)) })
-  }
-
-  private static func decode(_ field: amqp_field_value_t, depth: Int) -> FieldValue {
-    let value = field.value
-    switch field.kind {
-    case kind(AMQP_FIELD_KIND_VOID): return .null
-    case kind(AMQP_FIELD_KIND_BOOLEAN): return .bool(value.boolean != 0)
-    case kind(AMQP_FIELD_KIND_I8): return .int(Int64(value.i8))
-    case kind(AMQP_FIELD_KIND_U8): return .int(Int64(value.u8))
-    case kind(AMQP_FIELD_KIND_I16): return .int(Int64(value.i16))
-    case kind(AMQP_FIELD_KIND_U16): return .int(Int64(value.u16))
-    case kind(AMQP_FIELD_KIND_I32): return .int(Int64(value.i32))
-    case kind(AMQP_FIELD_KIND_U32): return .int(Int64(value.u32))
-    case kind(AMQP_FIELD_KIND_I64): return .int(value.i64)
-    case kind(AMQP_FIELD_KIND_U64): return Int64(exactly: value.u64).map { .int($0) } ?? .unsupported
-    case kind(AMQP_FIELD_KIND_F32): return .double(Double(value.f32))
-    case kind(AMQP_FIELD_KIND_F64): return .double(value.f64)
-    case kind(AMQP_FIELD_KIND_UTF8): return .text(string(value.bytes))
-    case kind(AMQP_FIELD_KIND_BYTES): return .bytes(bytes(value.bytes))
-    case kind(AMQP_FIELD_KIND_TIMESTAMP): return .timestamp(Int64(bitPattern: value.u64))
-    case kind(AMQP_FIELD_KIND_TABLE): return depth < maximumDepth ? .table(decode(value.table, depth: depth + 1)) : .unsupported
-    case kind(AMQP_FIELD_KIND_ARRAY):
-      guard depth < maximumDepth, value.array.num_entries > 0, let entries = value.array.entries else {
-        return value.array.num_entries == 0 ? .array([]) : .unsupported
-      }
-      return .array((0..<Int(value.array.num_entries)).map { decode(entries[$0], depth: depth + 1) })
-    default: return .unsupported
-    }
   }
 
   private static func kind(_ kind: amqp_field_value_kind_t) -> UInt8 { UInt8(truncatingIfNeeded: kind.rawValue) }

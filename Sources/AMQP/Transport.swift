@@ -24,6 +24,7 @@ private struct ConnectionHandle: ~Copyable {
 final class Transport {
   private let handle: ConnectionHandle
   private let sendPool: UnsafeMutablePointer<amqp_pool_t>
+  private var decoding = FrameDecoding()
   let descriptor: Int32
   let heartbeat: Duration
 
@@ -128,10 +129,10 @@ final class Transport {
   /// `product` and `version` of the broker's properties in `connection.start` (AMQP 0-9-1, 1.4.2.1).
   var brokerName: String? {
     guard let table = amqp_get_server_properties(state)?.pointee else { return nil }
-    let properties = TableCoding.decode(table)
+    let entries = UnsafeBufferPointer(start: table.entries, count: Int(table.num_entries))
     let words = ["product", "version"].compactMap { name -> String? in
-      guard case .text(let word) = properties[name] else { return nil }
-      return word
+      guard let entry = entries.first(where: { string($0.key) == name }), entry.value.kind == UInt8(ascii: "S") else { return nil }
+      return string(entry.value.value.bytes)
     }
     return words.isEmpty ? nil : words.joined(separator: " ")
   }
@@ -147,11 +148,10 @@ final class Transport {
     if status == AMQP_STATUS_TIMEOUT.rawValue { return nil }
     guard status == AMQP_STATUS_OK.rawValue else { throw Self.transportError(status) }
     switch Int32(frame.frame_type) {
-    case AMQP_FRAME_METHOD: return .method(channel: frame.channel, FrameDecoding.method(frame.payload.method))
+    case AMQP_FRAME_METHOD: return .method(channel: frame.channel, decoding.method(frame.payload.method))
     case AMQP_FRAME_HEADER:
-      guard let decoded = frame.payload.properties.decoded else { return .heartbeat }
-      let properties = decoded.assumingMemoryBound(to: amqp_basic_properties_t.self)
-      return .header(channel: frame.channel, bodySize: frame.payload.properties.body_size, FrameDecoding.message(properties.pointee))
+      let properties = frame.payload.properties
+      return .header(channel: frame.channel, bodySize: properties.body_size, Message(ReceivedProperties(bytes(properties.raw))))
     case AMQP_FRAME_BODY: return .body(channel: frame.channel, bytes(frame.payload.body_fragment))
     default: return .heartbeat
     }

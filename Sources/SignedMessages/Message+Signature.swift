@@ -14,8 +14,8 @@ extension Message {
 
   /// Returns if the message was signed with this key for this routing key, and has not been changed since.
   public func verifySignature(with key: SigningKey, routingKey: String) throws(SignatureError) {
-    guard case .text(let signature)? = headers[SignedEnvelope.signatureHeader] else { throw .missing("header 'signature'") }
-    guard case .int(let version)? = headers[SignedEnvelope.versionHeader] else { throw .missing("header 'signature-version'") }
+    guard case .text(let signature)? = header(SignedEnvelope.signatureHeader) else { throw .missing("header 'signature'") }
+    guard case .int(let version)? = header(SignedEnvelope.versionHeader) else { throw .missing("header 'signature-version'") }
     let envelope = SignedEnvelope(
       type: type ?? "", messageID: messageID ?? "", timestamp: try signedTimestamp, routingKey: routingKey, body: body,
       signature: signature,
