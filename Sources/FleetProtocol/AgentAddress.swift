@@ -39,6 +39,12 @@ public struct AgentAddress: Sendable, Hashable {
     self.encoded = encoded
   }
 
+  /// The encoded form says all that the two ids say, and is shorter to look at.
+  public static func == (left: AgentAddress, right: AgentAddress) -> Bool { left.encoded == right.encoded }
+
+  /// Hashes what `==` compares.
+  public func hash(into hasher: inout Hasher) { hasher.combine(encoded) }
+
   /// The routing key on `fleet.inbox` for what this agent publishes: `<kind>.<client>.<agent>`.
   public func routingKey(_ kind: MessageKind) -> String { "\(kind.rawValue).\(encoded)" }
 

@@ -8,6 +8,8 @@ import ServiceRuntime
 struct HeartbeatScanner {
   private let bytes: [UInt8]
   private var index = 0
+  /// Where the characters of `sent_at` stand.
+  private var time = 0..<0
 
   private init(_ bytes: [UInt8]) { self.bytes = bytes }
 
@@ -15,6 +17,14 @@ struct HeartbeatScanner {
   static func scan(_ body: [UInt8]) -> Heartbeat? {
     var scanner = HeartbeatScanner(body)
     return scanner.heartbeat()
+  }
+
+  /// The heartbeat in `body`, not yet validated, and where in it the characters of its `sent_at` stand.
+  static func scan(_ body: [UInt8], time: inout Range<Int>) -> Heartbeat? {
+    var scanner = HeartbeatScanner(body)
+    let heartbeat = scanner.heartbeat()
+    time = scanner.time
+    return heartbeat
   }
 
   private mutating func heartbeat() -> Heartbeat? {
@@ -72,7 +82,9 @@ struct HeartbeatScanner {
         if configVersion == nil, !null() { return nil }
       case .sentAt:
         bit = 256
-        sentAt = text().flatMap { $0.utf8.dropFirst(10).first == UInt8(ascii: "T") ? Timestamp(text: $0) : nil }
+        guard let characters = textRange() else { return nil }
+        time = characters
+        sentAt = moment(characters)
         if sentAt == nil { return nil }
       }
       guard seen & bit == 0 else { return nil }
@@ -98,7 +110,10 @@ struct HeartbeatScanner {
   }
 
   /// A text without escapes; `nil`, with the place unchanged but for white space, when none begins here.
-  private mutating func text() -> String? {
+  private mutating func text() -> String? { textRange().map { String(decoding: bytes[$0], as: UTF8.self) } }
+
+  /// Where the characters of such a text stand.
+  private mutating func textRange() -> Range<Int>? {
     skipSpace()
     guard index < bytes.count, bytes[index] == UInt8(ascii: "\"") else { return nil }
     let start = index + 1
@@ -109,7 +124,14 @@ struct HeartbeatScanner {
     }
     guard end < bytes.count else { return nil }
     index = end + 1
-    return String(decoding: bytes[start..<end], as: UTF8.self)
+    return start..<end
+  }
+
+  /// The time of a text, in the form on the wire or in another of RFC 3339.
+  private func moment(_ characters: Range<Int>) -> Timestamp? {
+    if let usual = Timestamp(wireForm: bytes[characters]) { return usual }
+    guard characters.count > 10, bytes[characters.lowerBound + 10] == UInt8(ascii: "T") else { return nil }
+    return Timestamp(text: String(decoding: bytes[characters], as: UTF8.self))
   }
 
   private mutating func texts() -> [String]? {

@@ -2,19 +2,23 @@
 enum Hexadecimal {
   private static let digits = Array("0123456789abcdef".utf8)
 
-  static func encode(_ bytes: [UInt8]) -> String {
-    String(unsafeUninitializedCapacity: bytes.count * 2) { buffer in
-      for index in bytes.indices {
-        buffer[2 * index] = digits[Int(bytes[index] >> 4)]
-        buffer[2 * index + 1] = digits[Int(bytes[index] & 15)]
+  static func encode(_ bytes: [UInt8]) -> String { encode(bytes.count) { bytes[$0] } }
+
+  static func encode(_ tag: InlineArray<32, UInt8>) -> String { encode(tag.count) { tag[$0] } }
+
+  private static func encode(_ count: Int, _ byte: (Int) -> UInt8) -> String {
+    String(unsafeUninitializedCapacity: count * 2) { buffer in
+      for index in 0..<count {
+        buffer[2 * index] = digits[Int(byte(index) >> 4)]
+        buffer[2 * index + 1] = digits[Int(byte(index) & 15)]
       }
-      return bytes.count * 2
+      return count * 2
     }
   }
 
-  /// Exactly `count` bytes from lower-case digits; `nil` for anything else.
-  static func decode(_ text: String, count: Int) -> [UInt8]? {
-    var bytes = [UInt8](repeating: 0, count: count)
+  /// Exactly 32 bytes from lower-case digits; `nil` for anything else.
+  static func decode(_ text: String) -> InlineArray<32, UInt8>? {
+    var bytes = InlineArray<32, UInt8>(repeating: 0)
     var index = 0
     for byte in text.utf8 {
       let value: UInt8
@@ -23,10 +27,10 @@ enum Hexadecimal {
       case 0x61...0x66: value = byte - 0x61 + 10
       default: return nil
       }
-      guard index < count * 2 else { return nil }
+      guard index < bytes.count * 2 else { return nil }
       bytes[index >> 1] = bytes[index >> 1] << 4 | value
       index += 1
     }
-    return index == count * 2 ? bytes : nil
+    return index == bytes.count * 2 ? bytes : nil
   }
 }

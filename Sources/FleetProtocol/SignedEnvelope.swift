@@ -13,7 +13,6 @@ public struct SignedEnvelope: Sendable, Equatable {
   public static let currentVersion: Int64 = 1
   /// The most bytes of a type, a message id and a routing key (AMQP short strings).
   public static let longestName = 255
-  static let tagLength = 32
 
   /// The AMQP `type` property.
   public var type: String
@@ -57,23 +56,22 @@ public struct SignedEnvelope: Sendable, Equatable {
   /// Returns if the signature was made with this key over exactly these contents; the comparison takes the same time wherever they differ.
   public func verify(with key: SigningKey) throws(SignatureError) {
     guard version == Self.currentVersion else { throw .unknownVersion(version) }
-    guard let given = Hexadecimal.decode(signature, count: Self.tagLength) else { throw .notHexadecimal }
+    guard let given = Hexadecimal.decode(signature) else { throw .notHexadecimal }
     let wanted = try tag(key)
-    guard CRYPTO_memcmp(given, wanted, Self.tagLength) == 0 else { throw .mismatch }
+    let difference = withUnsafeBytes(of: given) { given in
+      withUnsafeBytes(of: wanted) { wanted in CRYPTO_memcmp(given.baseAddress, wanted.baseAddress, wanted.count) }
+    }
+    guard difference == 0 else { throw .mismatch }
   }
 
-  private func tag(_ key: SigningKey) throws(SignatureError) -> [UInt8] {
-    var head: [UInt8] = [0x31, 0x0a]
-    head.reserveCapacity(256)
-    try Self.append(type, named: "type", to: &head)
-    try Self.append(messageID, named: "message id", to: &head)
-    head.append(contentsOf: String(timestamp).utf8)
-    head.append(0x0a)
-    try Self.append(routingKey, named: "routing key", to: &head)
-    do throws(CryptoError) {
-      return try key.authenticate(head, body)
-    } catch {
-      throw .crypto(error)
+  private func tag(_ key: SigningKey) throws(SignatureError) -> InlineArray<32, UInt8> {
+    try key.authenticate(body) { head throws(SignatureError) in
+      head.append(contentsOf: [0x31, 0x0a])
+      try Self.append(type, named: "type", to: &head)
+      try Self.append(messageID, named: "message id", to: &head)
+      head.append(contentsOf: String(timestamp).utf8)
+      head.append(0x0a)
+      try Self.append(routingKey, named: "routing key", to: &head)
     }
   }
 

@@ -8,6 +8,8 @@ import ServiceRuntime
 /// one for each client.
 public final class SigningKey {
   private let context: MACContext
+  /// Where what comes before the body is put together; its room is used again.
+  private var head: [UInt8] = []
 
   /// Keys a context with the token's UTF-8, white space around it stripped. An empty token is allowed and verifies nothing that anybody
   /// else signs; callers refuse it where it is configured.
@@ -15,8 +17,18 @@ public final class SigningKey {
     context = try MACContext(key: Array(clientToken.trimmingWhitespace().utf8))
   }
 
-  /// HMAC-SHA256 over `head` followed by `body`: 32 bytes.
-  func authenticate(_ head: [UInt8], _ body: [UInt8]) throws(CryptoError) -> [UInt8] { try context.authenticate(head, body) }
+  /// HMAC-SHA256 over what `writeHead` appends, followed by `body`.
+  func authenticate(_ body: [UInt8], behind writeHead: (inout [UInt8]) throws(SignatureError) -> Void) throws(SignatureError)
+    -> InlineArray<32, UInt8>
+  {
+    head.removeAll(keepingCapacity: true)
+    try writeHead(&head)
+    do throws(CryptoError) {
+      return try context.authenticate(head, body)
+    } catch {
+      throw .crypto(error)
+    }
+  }
 }
 
 /// The one owner of an `EVP_MAC_CTX`: freed once, with the key in it.
@@ -43,13 +55,18 @@ private struct MACContext: ~Copyable {
     pointer = context
   }
 
-  borrowing func authenticate(_ head: [UInt8], _ body: [UInt8]) throws(CryptoError) -> [UInt8] {
-    var tag = [UInt8](repeating: 0, count: SignedEnvelope.tagLength)
+  borrowing func authenticate(_ head: [UInt8], _ body: [UInt8]) throws(CryptoError) -> InlineArray<32, UInt8> {
+    var tag = InlineArray<32, UInt8>(repeating: 0)
     var length = 0
     // Neither key nor parameters: EVP_MAC_init(3) then starts anew with the key it has.
     guard EVP_MAC_init(pointer, nil, 0, nil) == 1, EVP_MAC_update(pointer, head, head.count) == 1,
-      EVP_MAC_update(pointer, body, body.count) == 1, EVP_MAC_final(pointer, &tag, &length, tag.count) == 1, length == tag.count
+      EVP_MAC_update(pointer, body, body.count) == 1
     else { throw CryptoError("computing HMAC-SHA256") }
+    // An InlineArray does not turn into a pointer by itself.
+    let isFinal = withUnsafeMutableBytes(of: &tag) { bytes in
+      EVP_MAC_final(pointer, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), &length, bytes.count) == 1 && length == bytes.count
+    }
+    guard isFinal else { throw CryptoError("computing HMAC-SHA256") }
     return tag
   }
 

@@ -32,4 +32,34 @@ import Testing
     #expect(Timestamp(milliseconds: -1).seconds == -1)
     #expect(Timestamp(milliseconds: -1).iso8601 == "1969-12-31T23:59:59.999Z")
   }
+
+  @Test func theFastWayToReadAndWriteTheUsualFormsMeansTheSame() {
+    // Every ninth hour and a few milliseconds, over four hundred years and all their leap days.
+    for step in 0..<390_000 {
+      let moment = Timestamp(milliseconds: Int64(step) * 32_400_007)
+      let text = moment.iso8601
+      var bytes: [UInt8] = []
+      moment.appendSQLText(to: &bytes)
+      guard Timestamp(wireForm: Array(text.utf8)[...]) == moment, String(decoding: bytes, as: UTF8.self) == moment.sqlText else {
+        Issue.record("\(text)")
+        return
+      }
+    }
+  }
+
+  @Test(arguments: [
+    "2026-01-31T05:26:47Z", "2026-01-31 05:26:47.123Z", "2026-01-31T05:26:47.123+", "2026-13-01T00:00:00.000Z", "2025-02-29T00:00:00.000Z",
+    "2026-01-00T00:00:00.000Z", "2026-01-01T24:00:00.000Z", "2026-01-01T00:60:00.000Z", "2026-01-01T00:00:60.000Z",
+    "1969-12-31T23:59:59.999Z",
+    "2026-01-01T00:00:00,000Z", "2026-0a-01T00:00:00.000Z", "2026-01-01T00:00:00.00:Z", "",
+  ])
+  func theFastWayLeavesOtherFormsAlone(text: String) {
+    #expect(Timestamp(wireForm: Array(text.utf8)[...]) == nil)
+  }
+
+  @Test func momentsBeforeTheEpochAreWrittenAsWell() {
+    var bytes = Array("at ".utf8)
+    Timestamp(milliseconds: -1).appendSQLText(to: &bytes)
+    #expect(String(decoding: bytes, as: UTF8.self) == "at 1969-12-31 23:59:59.999")
+  }
 }

@@ -31,8 +31,11 @@ struct HeartbeatBatch: Sendable {
     case .accepted(let heartbeat):
       lastSentAt = heartbeat.body.sentAt
       let identity = AgentIdentity(address: heartbeat.address, id: heartbeat.body.agentID)
-      if let known = newest[identity], known.body.sentAt > heartbeat.body.sentAt { return }
-      newest[identity] = heartbeat
+      guard let place = newest.index(forKey: identity) else {
+        newest[identity] = heartbeat
+        return
+      }
+      if newest.values[place].body.sentAt <= heartbeat.body.sentAt { newest.values[place] = heartbeat }
     case .refused(let refusal): refused.append(refusal)
     case .unusable(let letter): unusable.append(letter)
     }

@@ -8,8 +8,18 @@ protocol InboxBody: Sendable {
   /// Decodes and checks a body of one of these types.
   static func decode(_ type: MessageType, from body: [UInt8]) throws(MessageError) -> Self
 
+  /// The same for the next body of an agent whose earlier ones are in `series`.
+  static func decode(_ type: MessageType, from body: [UInt8], in series: inout HeartbeatSeries) throws(MessageError) -> Self
+
   /// The id of the sender's row, by its own word; `nil` when such a body names none.
   var senderID: String? { get }
+}
+
+extension InboxBody {
+  /// What is no heartbeat is seldom like the one before.
+  static func decode(_ type: MessageType, from body: [UInt8], in series: inout HeartbeatSeries) throws(MessageError) -> Self {
+    try decode(type, from: body)
+  }
 }
 
 extension InboxBody where Self: FleetMessage {
@@ -19,6 +29,10 @@ extension InboxBody where Self: FleetMessage {
 }
 
 extension Heartbeat: InboxBody {
+  static func decode(_ type: MessageType, from body: [UInt8], in series: inout HeartbeatSeries) throws(MessageError) -> Heartbeat {
+    try series.decode(body)
+  }
+
   var senderID: String? { agentID }
 }
 extension SpotNotice: InboxBody {

@@ -37,7 +37,7 @@ struct InboxQueue<Body: InboxBody>: Sendable {
       defer { group.cancelAll() }
       while true {
         let deliveries = try await consumer.nextBatch(upTo: limit)
-        let clients = Set(deliveries.compactMap { verifier.clientID(of: $0) })
+        let clients = verifier.clientIDs(of: deliveries)
         let accounts = try await context.whileDatabaseIsAway { try await context.accounts.accounts(for: clients) }
         let started = ContinuousClock.now
         let verdicts = deliveries.map { verifier.verdict($0, accounts: accounts) }

@@ -2,11 +2,20 @@ import AMQP
 import FleetProtocol
 
 /// A message of an agent whose signature holds and whose client is active.
-struct Verified<Body: Sendable>: Sendable {
+///
+/// A class, because it goes through several hands and a batch has thousands of them: each of those hands takes one reference and not its dozen.
+final class Verified<Body: Sendable>: Sendable {
   let body: Body
   let address: AgentAddress
   let account: Account
   let delivery: Delivery
+
+  init(body: Body, address: AgentAddress, account: Account, delivery: Delivery) {
+    self.body = body
+    self.address = address
+    self.account = account
+    self.delivery = delivery
+  }
 }
 
 /// A message that the agent is told about: what it did wrong, in the guide's words.
@@ -38,11 +47,11 @@ struct Unusable: Sendable {
   let reason: String
 }
 
-/// What becomes of a message from the wire.
+/// What becomes of a message from the wire. The seldom ones lie apart, so that a batch of the others is a list of references.
 enum Verdict<Body: InboxBody>: Sendable {
   case accepted(Verified<Body>)
-  case refused(Refusal)
-  case unusable(Unusable)
+  indirect case refused(Refusal)
+  indirect case unusable(Unusable)
 
   /// The message that it is about.
   var delivery: Delivery {

@@ -12,56 +12,74 @@ final class Verifier<Body: InboxBody> {
   /// More clients than this at once start the contexts afresh; each is some hundred bytes.
   static var mostKeys: Int { 20_000 }
 
-  /// More routing keys than this at once start their memory afresh; each is some 200 bytes.
-  static var mostAddresses: Int { 100_000 }
+  /// More agents than this at once start their memory afresh; each is some 800 bytes.
+  static var mostSenders: Int { 100_000 }
+
+  /// An agent whose messages came before: a fleet's routing keys come again with every heartbeat, and nearly the same bodies with them.
+  private final class Sender {
+    let kind: MessageKind
+    let address: AgentAddress
+    var series = HeartbeatSeries()
+
+    init(routingKey: String) throws(MessageError) { (kind, address) = try AgentAddress.parse(routingKey: routingKey) }
+  }
 
   private let kind: MessageKind
+  private let types = Body.types
   private var keys: [String: SigningKey] = [:]
-  /// What was parsed before: a fleet's routing keys come again with every heartbeat.
-  private var parsed: [String: (kind: MessageKind, address: AgentAddress)] = [:]
+  /// The one of `keys` that was used last: agents of one client come in runs.
+  private var lastKey: (token: String, key: SigningKey)?
+  private var senders: [String: Sender] = [:]
 
   init(_ kind: MessageKind) { self.kind = kind }
 
-  /// The client whose account `verdict` needs; `nil` when the routing key names none.
-  func clientID(of delivery: Delivery) -> String? {
-    // What cannot be parsed gets its verdict without an account.
-    try? parse(delivery.routingKey).address.clientID
+  /// The clients whose accounts `verdict` needs for these; a routing key that names none gets its verdict without an account.
+  func clientIDs(of deliveries: [Delivery]) -> Set<String> {
+    var clients: Set<String> = []
+    var last: String?
+    for delivery in deliveries {
+      // What cannot be parsed is reported by `verdict`.
+      guard let client = try? sender(delivery.routingKey).address.clientID, client != last else { continue }
+      clients.insert(client)
+      last = client
+    }
+    return clients
   }
 
-  private func parse(_ routingKey: String) throws(MessageError) -> (kind: MessageKind, address: AgentAddress) {
-    if let known = parsed[routingKey] { return known }
-    let result = try AgentAddress.parse(routingKey: routingKey)
-    if parsed.count >= Self.mostAddresses { parsed = [:] }
-    parsed[routingKey] = result
-    return result
+  private func sender(_ routingKey: String) throws(MessageError) -> Sender {
+    if let known = senders[routingKey] { return known }
+    let sender = try Sender(routingKey: routingKey)
+    if senders.count >= Self.mostSenders { senders = [:] }
+    senders[routingKey] = sender
+    return sender
   }
 
   func verdict(_ delivery: Delivery, accounts: [String: Account]) -> Verdict<Body> {
-    let address: AgentAddress
+    let sender: Sender
     do throws(MessageError) {
-      let parsed = try parse(delivery.routingKey)
-      guard parsed.kind == kind else {
-        return unusable(delivery, "this version of the server has no use for messages of kind '\(parsed.kind.rawValue)'")
+      sender = try self.sender(delivery.routingKey)
+      guard sender.kind == kind else {
+        return unusable(delivery, "this version of the server has no use for messages of kind '\(sender.kind.rawValue)'")
       }
-      address = parsed.address
     } catch {
       return unusable(delivery, "routing key '\(delivery.routingKey)': \(error)")
     }
+    let address = sender.address
     guard let messageID = delivery.message.messageID else { return unusable(delivery, "it has no message_id") }
-    guard let type = MessageType(rawValue: delivery.message.type ?? ""), Body.types.contains(type) else {
-      let wanted = Body.types.map { "'\($0.rawValue)'" }.joined(separator: " or ")
-      return unusable(delivery, "its type is '\(delivery.message.type ?? "")'; the routing key wants \(wanted)")
+    let typeName = delivery.message.type ?? ""
+    guard let type = types.first(where: { $0.rawValue == typeName }) else {
+      let wanted = types.map { "'\($0.rawValue)'" }.joined(separator: " or ")
+      return unusable(delivery, "its type is '\(typeName)'; the routing key wants \(wanted)")
     }
     guard let account = accounts[address.clientID] else {
       return refused(delivery, .invalidToken, messageID, address, nil, "no client has the id '\(address.clientID)'", authentication: true)
     }
-    // Anybody could sign with no token; the column allows it.
-    guard !account.token.trimmingWhitespace().isEmpty else {
-      return refused(
-        delivery, .invalidToken, messageID, address, account, "client '\(account.id)' has an empty client_token", authentication: true)
-    }
     do {
-      try delivery.message.verifySignature(with: try key(of: account), routingKey: delivery.routingKey)
+      guard let key = try key(of: account) else {
+        return refused(
+          delivery, .invalidToken, messageID, address, account, "client '\(account.id)' has an empty client_token", authentication: true)
+      }
+      try delivery.message.verifySignature(with: key, routingKey: delivery.routingKey)
     } catch {
       return refused(delivery, .invalidToken, messageID, address, account, "\(error)", authentication: true)
     }
@@ -71,7 +89,7 @@ final class Verifier<Body: InboxBody> {
         agentID: senderID(type, delivery))
     }
     do throws(MessageError) {
-      let body = try Body.decode(type, from: delivery.message.body)
+      let body = try Body.decode(type, from: delivery.message.body, in: &sender.series)
       return .accepted(Verified(body: body, address: address, account: account, delivery: delivery))
     } catch {
       return .refused(
@@ -90,11 +108,19 @@ final class Verifier<Body: InboxBody> {
     }
   }
 
-  private func key(of account: Account) throws(CryptoError) -> SigningKey {
-    if let key = keys[account.token] { return key }
-    if keys.count >= Self.mostKeys { keys = [:] }
-    let key = try SigningKey(clientToken: account.token)
-    keys[account.token] = key
+  /// `nil` for an empty token, which the column allows: anybody could sign with that.
+  private func key(of account: Account) throws(CryptoError) -> SigningKey? {
+    if let lastKey, lastKey.token == account.token { return lastKey.key }
+    let key: SigningKey
+    if let known = keys[account.token] {
+      key = known
+    } else {
+      guard !account.token.trimmingWhitespace().isEmpty else { return nil }
+      key = try SigningKey(clientToken: account.token)
+      if keys.count >= Self.mostKeys { keys = [:] }
+      keys[account.token] = key
+    }
+    lastKey = (account.token, key)
     return key
   }
 

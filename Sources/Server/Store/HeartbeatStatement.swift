@@ -14,7 +14,7 @@ enum HeartbeatStatement {
     for update in updates {
       batch.begin()
       batch.append(update.agentKey)
-      batch.append(update.sentAt.storable.sqlText)
+      batch.append(update.sentAt.storable)
       batch.append(update.status.rawValue)
     }
     var sql = SQLText(capacity: batch.count + 1024)
@@ -41,7 +41,7 @@ enum HeartbeatStatement {
     for update in updates where update.hasDetails {
       batch.begin()
       batch.append(update.agentKey)
-      batch.append(update.sentAt.storable.sqlText)
+      batch.append(update.sentAt.storable)
       batch.append(update.monitoredInstances.map(JSONRows.array))
       batch.append(update.instanceID)
       batch.append(update.instanceType)
@@ -83,70 +83,5 @@ enum HeartbeatStatement {
 extension HeartbeatUpdate {
   var hasDetails: Bool {
     monitoredInstances != nil || instanceID != nil || instanceType != nil || mode != nil || az != nil || configVersion != nil
-  }
-}
-
-/// A JSON array of arrays, written by hand: JSONEncoder costs more than the rest of a heartbeat.
-struct JSONRows {
-  private var bytes: [UInt8] = [UInt8(ascii: "[")]
-  private var isFirstRow = true
-  private var isFirstValue = true
-
-  init(capacity: Int) { bytes.reserveCapacity(capacity + 2) }
-
-  /// Bytes so far; 0 when there is no row.
-  var count: Int { isFirstRow ? 0 : bytes.count }
-
-  /// The document.
-  var json: String { String(decoding: bytes, as: UTF8.self) + (isFirstRow ? "]" : "]]") }
-
-  /// Begins a row.
-  mutating func begin() {
-    if !isFirstRow { bytes.append(contentsOf: [UInt8(ascii: "]"), UInt8(ascii: ",")]) }
-    bytes.append(UInt8(ascii: "["))
-    isFirstRow = false
-    isFirstValue = true
-  }
-
-  mutating func append(_ number: Int64?) {
-    separate()
-    bytes.append(contentsOf: (number.map { String($0) } ?? "null").utf8)
-  }
-
-  mutating func append(_ text: String?) {
-    separate()
-    guard let text else {
-      bytes.append(contentsOf: "null".utf8)
-      return
-    }
-    Self.append(text, to: &bytes)
-  }
-
-  /// A JSON array of texts, as a text.
-  static func array(_ texts: [String]) -> String {
-    var bytes = [UInt8(ascii: "[")]
-    for (index, text) in texts.enumerated() {
-      if index > 0 { bytes.append(UInt8(ascii: ",")) }
-      append(text, to: &bytes)
-    }
-    bytes.append(UInt8(ascii: "]"))
-    return String(decoding: bytes, as: UTF8.self)
-  }
-
-  private mutating func separate() {
-    if !isFirstValue { bytes.append(UInt8(ascii: ",")) }
-    isFirstValue = false
-  }
-
-  private static func append(_ text: String, to bytes: inout [UInt8]) {
-    bytes.append(UInt8(ascii: "\""))
-    for byte in text.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
-      case 0..<0x20: bytes.append(contentsOf: "\\u00\(byte < 0x10 ? "0" : "")\(String(byte, radix: 16))".utf8)
-      default: bytes.append(byte)
-      }
-    }
-    bytes.append(UInt8(ascii: "\""))
   }
 }
