@@ -42,7 +42,7 @@ struct FieldReader {
   /// The first value of that name in a table whose contents, without their length, are what this reads. No other value is made on the way.
   mutating func value(named wanted: String) -> FieldValue? {
     while !isAtEnd, let name = shortString() {
-      if bytes[name].elementsEqual(wanted.utf8) { return value(depth: 0) }
+      if name.count == wanted.utf8.count, bytes[name].elementsEqual(wanted.utf8) { return value(depth: 0) }
       guard skipValue() else { return nil }
     }
     return nil

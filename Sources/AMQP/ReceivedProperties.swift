@@ -60,32 +60,34 @@ struct ReceivedProperties: Sendable {
 
   /// Where a property stands, the length of a text or of the headers included.
   private func range(of wanted: Property) -> Range<Int>? {
-    var reader = FieldReader(bytes, 0..<bytes.count)
-    guard let flags = reader.integer(UInt16.self), flags & (1 << wanted.rawValue) != 0 else { return nil }
+    let flags = number(at: 0, bytes: 2)
+    guard flags & (1 << wanted.rawValue) != 0 else { return nil }
     var index = 2
-    // The last bit of each word says that there is one more; no property of `basic` is in those.
-    var word = flags
-    while word & 1 != 0 {
-      guard let next = reader.integer(UInt16.self) else { return nil }
-      word = next
-      index += 2
+    // The last bit of each word of flags says that there is one more; no property of `basic` is in those.
+    while number(at: index - 2, bytes: 2) & 1 != 0 { index += 2 }
+    var property = Property.contentType.rawValue
+    while property > wanted.rawValue {
+      if flags & (1 << property) != 0 { index += length(of: property, at: index) }
+      property -= 1
     }
-    for number in stride(from: 15, through: wanted.rawValue, by: -1) where flags & (1 << number) != 0 {
-      guard let length = length(of: number, at: index), bytes.count - index >= length else { return nil }
-      if number == wanted.rawValue { return index..<(index + length) }
-      index += length
-    }
-    return nil
+    let end = index + length(of: property, at: index)
+    return end <= bytes.count ? index..<end : nil
   }
 
-  private func length(of number: Int, at index: Int) -> Int? {
-    switch Property(rawValue: number) {
-    case .headers:
-      var reader = FieldReader(bytes, index..<bytes.count)
-      return reader.integer(UInt32.self).map { 4 + Int($0) }
-    case .deliveryMode, .priority: return 1
-    case .timestamp: return 8
-    default: return index < bytes.count ? 1 + Int(bytes[index]) : nil
+  private func length(of property: Int, at index: Int) -> Int {
+    switch property {
+    case Property.headers.rawValue: 4 + number(at: index, bytes: 4)
+    case Property.deliveryMode.rawValue, Property.priority.rawValue: 1
+    case Property.timestamp.rawValue: 8
+    default: 1 + number(at: index, bytes: 1)
     }
+  }
+
+  /// The most significant byte first; 0 where the bytes end too early, and then what is asked for ends behind them.
+  private func number(at index: Int, bytes count: Int) -> Int {
+    guard bytes.count - index >= count else { return 0 }
+    var number = 0
+    for byte in bytes[index..<(index + count)] { number = number << 8 | Int(byte) }
+    return number
   }
 }

@@ -18,19 +18,26 @@ enum Hexadecimal {
 
   /// Exactly 32 bytes from lower-case digits; `nil` for anything else.
   static func decode(_ text: String) -> InlineArray<32, UInt8>? {
-    var bytes = InlineArray<32, UInt8>(repeating: 0)
-    var index = 0
-    for byte in text.utf8 {
-      let value: UInt8
-      switch byte {
-      case 0x30...0x39: value = byte - 0x30
-      case 0x61...0x66: value = byte - 0x61 + 10
-      default: return nil
+    var text = text
+    return text.withUTF8 { digits in
+      var bytes = InlineArray<32, UInt8>(repeating: 0)
+      guard digits.count == 2 * bytes.count else { return nil }
+      // Sixteen where one is no digit: looked at once, at the end.
+      var all: UInt8 = 0
+      for index in bytes.indices {
+        let (high, low) = (value(digits[2 * index]), value(digits[2 * index + 1]))
+        all |= high | low
+        bytes[index] = high << 4 | low
       }
-      guard index < bytes.count * 2 else { return nil }
-      bytes[index >> 1] = bytes[index >> 1] << 4 | value
-      index += 1
+      return all < 16 ? bytes : nil
     }
-    return index == bytes.count * 2 ? bytes : nil
+  }
+
+  private static func value(_ digit: UInt8) -> UInt8 {
+    switch digit {
+    case 0x30...0x39: digit - 0x30
+    case 0x61...0x66: digit - 0x61 + 10
+    default: 16
+    }
   }
 }

@@ -76,15 +76,15 @@ public struct SignedEnvelope: Sendable, Equatable {
   }
 
   private static func append(_ text: String, named name: String, to head: inout [UInt8]) throws(SignatureError) {
-    let start = head.count
-    head.append(contentsOf: text.utf8)
-    let length = head.count - start
+    var text = text
+    let (length, isPrintable) = text.withUTF8 { utf8 in
+      head.append(contentsOf: utf8)
+      return (utf8.count, utf8.allSatisfy { (0x20...0x7e).contains($0) })
+    }
     // A reply's routing key is `reply.` and a message id, which may itself be as long as AMQP allows.
     let most = name == "routing key" ? longestName + 6 : longestName
     guard length > 0, length <= most else { throw .badName(name, "has \(length) bytes; it must have 1 to \(most)") }
-    for index in start..<head.count where head[index] < 0x20 || head[index] > 0x7e {
-      throw .badName(name, "is '\(shown(text))'; it may hold printable ASCII only")
-    }
+    guard isPrintable else { throw .badName(name, "is '\(shown(text))'; it may hold printable ASCII only") }
     head.append(0x0a)
   }
 }

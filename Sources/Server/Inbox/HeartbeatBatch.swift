@@ -23,6 +23,9 @@ struct HeartbeatBatch: Sendable {
 
   var isEmpty: Bool { count == 0 }
 
+  /// An empty batch with room for that many agents.
+  init(agents: Int = 0) { newest.reserveCapacity(agents) }
+
   mutating func add(_ verdict: Verdict<Heartbeat>) {
     count += 1
     let tag = verdict.delivery.deliveryTag

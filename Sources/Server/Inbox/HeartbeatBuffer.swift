@@ -34,7 +34,8 @@ final class HeartbeatBuffer: Sendable {
         if count < capacity / 2 { try await Task.sleep(for: linger) }
         let taken = batch.withLock { batch in
           let taken = batch
-          batch = HeartbeatBatch()
+          // The next is likely to be as large.
+          batch = HeartbeatBatch(agents: taken.newest.count)
           return taken
         }
         drained.raise()

@@ -37,10 +37,11 @@ struct InboxQueue<Body: InboxBody>: Sendable {
       defer { group.cancelAll() }
       while true {
         let deliveries = try await consumer.nextBatch(upTo: limit)
-        let clients = verifier.clientIDs(of: deliveries)
+        let senders = verifier.senders(of: deliveries)
+        let clients = Verifier<Body>.clientIDs(of: senders)
         let accounts = try await context.whileDatabaseIsAway { try await context.accounts.accounts(for: clients) }
         let started = ContinuousClock.now
-        let verdicts = deliveries.map { verifier.verdict($0, accounts: accounts) }
+        let verdicts = zip(deliveries, senders).map { verifier.verdict($0, from: $1, accounts: accounts) }
         metrics.verify.observe(started.duration(to: .now))
         try await handle(verdicts)
       }

@@ -16,12 +16,12 @@ final class Verifier<Body: InboxBody> {
   static var mostSenders: Int { 100_000 }
 
   /// An agent whose messages came before: a fleet's routing keys come again with every heartbeat, and nearly the same bodies with them.
-  private final class Sender {
+  final class Sender {
     let kind: MessageKind
     let address: AgentAddress
-    var series = HeartbeatSeries()
+    fileprivate var series = HeartbeatSeries()
 
-    init(routingKey: String) throws(MessageError) { (kind, address) = try AgentAddress.parse(routingKey: routingKey) }
+    fileprivate init(routingKey: String) throws(MessageError) { (kind, address) = try AgentAddress.parse(routingKey: routingKey) }
   }
 
   private let kind: MessageKind
@@ -33,15 +33,20 @@ final class Verifier<Body: InboxBody> {
 
   init(_ kind: MessageKind) { self.kind = kind }
 
-  /// The clients whose accounts `verdict` needs for these; a routing key that names none gets its verdict without an account.
-  func clientIDs(of deliveries: [Delivery]) -> Set<String> {
+  /// Who sent each of these, by its own word.
+  func senders(of deliveries: [Delivery]) -> [Result<Sender, MessageError>] { deliveries.map { sender(of: $0) } }
+
+  private func sender(of delivery: Delivery) -> Result<Sender, MessageError> {
+    Result { () throws(MessageError) in try sender(delivery.routingKey) }
+  }
+
+  /// The clients whose accounts `verdict` needs for messages of these; a routing key that names none gets its verdict without an account.
+  static func clientIDs(of senders: [Result<Sender, MessageError>]) -> Set<String> {
     var clients: Set<String> = []
     var last: String?
-    for delivery in deliveries {
-      // What cannot be parsed is reported by `verdict`.
-      guard let client = try? sender(delivery.routingKey).address.clientID, client != last else { continue }
-      clients.insert(client)
-      last = client
+    for case .success(let sender) in senders where sender.address.clientID != last {
+      clients.insert(sender.address.clientID)
+      last = sender.address.clientID
     }
     return clients
   }
@@ -55,16 +60,21 @@ final class Verifier<Body: InboxBody> {
   }
 
   func verdict(_ delivery: Delivery, accounts: [String: Account]) -> Verdict<Body> {
-    let sender: Sender
+    verdict(delivery, from: sender(of: delivery), accounts: accounts)
+  }
+
+  /// The verdict on a message of that sender, which is the one that its routing key names.
+  func verdict(_ delivery: Delivery, from sender: Result<Sender, MessageError>, accounts: [String: Account]) -> Verdict<Body> {
+    let known: Sender
     do throws(MessageError) {
-      sender = try self.sender(delivery.routingKey)
-      guard sender.kind == kind else {
-        return unusable(delivery, "this version of the server has no use for messages of kind '\(sender.kind.rawValue)'")
+      known = try sender.get()
+      guard known.kind == kind else {
+        return unusable(delivery, "this version of the server has no use for messages of kind '\(known.kind.rawValue)'")
       }
     } catch {
       return unusable(delivery, "routing key '\(delivery.routingKey)': \(error)")
     }
-    let address = sender.address
+    let address = known.address
     guard let messageID = delivery.message.messageID else { return unusable(delivery, "it has no message_id") }
     let typeName = delivery.message.type ?? ""
     guard let type = types.first(where: { $0.rawValue == typeName }) else {
@@ -89,7 +99,7 @@ final class Verifier<Body: InboxBody> {
         agentID: senderID(type, delivery))
     }
     do throws(MessageError) {
-      let body = try Body.decode(type, from: delivery.message.body, in: &sender.series)
+      let body = try Body.decode(type, from: delivery.message.body, in: &known.series)
       return .accepted(Verified(body: body, address: address, account: account, delivery: delivery))
     } catch {
       return .refused(
