@@ -1,6 +1,6 @@
 /// The properties of a message as they came (AMQP 0-9-1, 4.2.6.1): kept as bytes, read when somebody asks.
 ///
-/// A heartbeat brings a dozen of them, of which the server asks for five. A text, and an allocation, for each was the largest part of its way.
+/// A heartbeat brings a dozen of them, of which the server asks for five. A text for each would be an allocation for each.
 struct ReceivedProperties: Sendable {
   /// The properties of `basic`, by the number of their flag.
   enum Property: Int {

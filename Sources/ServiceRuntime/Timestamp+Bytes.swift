@@ -1,4 +1,4 @@
-// The two forms that every heartbeat has, read and written without a text between: `init(text:)` and `sqlText` take ten times as long.
+// The two forms that every heartbeat has, read and written without a text between, which `init(text:)` and `sqlText` need.
 extension Timestamp {
   /// Bytes of the form that `iso8601` writes, up to the year 9999.
   public static let wireFormLength = 24
