@@ -4,7 +4,7 @@
  * acknowledges the batch after that. Messages have the size and the properties of the agents'. No signature is verified and nothing is decoded: the id
  * stands at a known place of the body. Prints figures, `name value` a line, in seconds. */
 #include "limit.h"
-#include <mysql/mysql.h>
+#include <mysql.h>
 
 #define QUEUE "fleet-bench.limit"
 #define TABLE "fleet_bench_limit"

@@ -50,6 +50,13 @@ struct BenchFleet: Sendable {
     }
   }
 
+  /// What the time is where rows are written.
+  func databaseTime() async throws -> Timestamp {
+    let rows = try await pool.withConnection { connection in try await connection.query("SELECT NOW(3) AS now") }
+    guard let now = try rows.first?.timestamp("now") else { throw BenchError("the database does not tell the time") }
+    return now
+  }
+
   /// Takes the client and everything of it out of the database; what cannot be taken away is said.
   func remove() async {
     do {

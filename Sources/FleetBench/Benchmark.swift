@@ -76,6 +76,21 @@ private func measure(_ benchmark: any Benchmark, until stop: StopRequest) async 
 /// What is not a figure: progress and errors, on standard error.
 func say(_ text: String) { writeFully("fleet-bench: \(printable(text))\n", to: STDERR_FILENO) }
 
+/// Opens a connection for `body` and closes it whatever happens.
+func withConnection<Result: Sendable>(
+  _ configuration: ConnectionConfiguration, on loop: EventLoop, _ body: @Sendable (AMQP.Connection) async throws -> Result
+) async throws -> Result {
+  let connection = try await AMQP.Connection.open(configuration, on: loop)
+  do {
+    let result = try await body(connection)
+    await connection.close()
+    return result
+  } catch {
+    await connection.close()
+    throw error
+  }
+}
+
 /// Removes the queues of simulated agents, and says which are left when the broker does not let it.
 func deleteQueues(_ queues: [String], _ settings: BenchSettings, on loop: EventLoop) async {
   guard !queues.isEmpty else { return }
@@ -85,6 +100,6 @@ func deleteQueues(_ queues: [String], _ settings: BenchSettings, on loop: EventL
       for queue in queues { try await channel.deleteQueue(queue) }
     }
   } catch {
-    say("the queues of the simulated agents could not be deleted (\(queues.joined(separator: ", "))): \(error)")
+    say("these queues could not be deleted (\(queues.joined(separator: ", "))): \(error)")
   }
 }

@@ -99,6 +99,28 @@ final class ChildProcess: Sendable {
     state.withLock { if let pid = $0.pid { kill(pid, number) } }
   }
 
+  /// What it uses now; `nil` when it has ended.
+  func usage() -> ProcessUsage? { state.withLock { $0.pid.flatMap { ProcessUsage(of: $0) } } }
+
+  /// Asks it to end, ends it by force after ten seconds, and says how it ended. For one waiter.
+  func stop() async -> Ending {
+    signal(SIGTERM)
+    return await withTaskGroup(of: Ending?.self) { group in
+      group.addTask { await self.waitForEnd() }
+      group.addTask {
+        // Cancelled when it has ended by itself.
+        do { try await Task.sleep(for: .seconds(10)) } catch { return nil }
+        self.signal(SIGKILL)
+        return nil
+      }
+      defer { group.cancelAll() }
+      while let result = await group.next() {
+        if let result { return result }
+      }
+      return await self.waitForEnd()
+    }
+  }
+
   /// Waits for its end. For one waiter.
   func waitForEnd() async -> Ending {
     await withCheckedContinuation { continuation in

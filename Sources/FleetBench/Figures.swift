@@ -32,35 +32,12 @@ struct Durations: Sendable {
     return sorted[min(max(rank, 1), sorted.count) - 1]
   }
 
+  /// The same in milliseconds.
+  func milliseconds(_ percent: Double) -> Double { percentile(percent).inSeconds * 1000 }
+
   /// `p50 1.23 ms, p99 4.56 ms, max 7.89 ms`.
   var text: String {
     let parts = [("p50", 50.0), ("p99", 99.0), ("max", 100.0)]
-    return parts.map { "\($0.0) \(decimal(percentile($0.1).inSeconds * 1000, 2)) ms" }.joined(separator: ", ")
-  }
-}
-
-/// The figures of an earlier run.
-enum Baseline {
-  /// The name under which a rate is printed and found again.
-  static let rateName = "heartbeats/s"
-
-  /// The rate in a file that holds the output of an earlier `drain`.
-  static func rate(in path: String) throws(ConfigurationError) -> Double {
-    func refuse(_ problem: String) -> ConfigurationError {
-      ConfigurationError(
-        name: "--baseline", problem: "is '\(printable(path))', \(problem)",
-        remedy: "give the file with the output of an earlier fleet-bench drain, or none")
-    }
-    guard let file = fopen(path, "re") else {
-      throw refuse("which cannot be opened ([Errno \(errno)] \(String(cString: strerror(errno))))")
-    }
-    defer { fclose(file) }
-    var bytes = [UInt8](repeating: 0, count: 65_536)
-    let count = fread(&bytes, 1, bytes.count, file)
-    for line in String(decoding: bytes[..<count], as: UTF8.self).split(separator: "\n") {
-      let words = line.split(separator: " ")
-      if words.count >= 2, words[0] == rateName, let rate = Double(words[1]), rate > 0 { return rate }
-    }
-    throw refuse("in which no line says '\(rateName)' and a number")
+    return parts.map { "\($0.0) \(decimal(milliseconds($0.1), 2)) ms" }.joined(separator: ", ")
   }
 }

@@ -29,19 +29,17 @@ struct HeartbeatBacklog: Sendable {
     return count / agents + (index < count % agents ? 1 : 0)
   }
 
-  /// Publishes everything to `exchange` over several connections of `loop`; returns when the broker has confirmed all.
-  ///
-  /// With `queue`, straight to that queue over the default exchange instead of the way that agents take.
-  func publish(_ broker: ConnectionConfiguration, on loop: EventLoop, queue: String? = nil) async throws {
+  /// Publishes everything as agents do, over several connections of `loop`; returns when the broker has confirmed all.
+  func publish(_ broker: ConnectionConfiguration, on loop: EventLoop) async throws {
     try await withThrowingTaskGroup(of: Void.self) { group in
       for lane in 0..<Self.connections {
-        group.addTask { try await publishLane(lane, broker, loop, queue) }
+        group.addTask { try await publishLane(lane, broker, loop) }
       }
       try await group.waitForAll()
     }
   }
 
-  private func publishLane(_ lane: Int, _ broker: ConnectionConfiguration, _ loop: EventLoop, _ queue: String?) async throws {
+  private func publishLane(_ lane: Int, _ broker: ConnectionConfiguration, _ loop: EventLoop) async throws {
     let members = Array(fleet.members.enumerated()).filter { $0.offset % Self.connections == lane }
     guard !members.isEmpty else { return }
     let connection = try await Connection.open(broker, on: loop)
@@ -56,9 +54,7 @@ struct HeartbeatBacklog: Sendable {
       for round in 0..<(members.map { rounds($0.offset) }.max() ?? 0) {
         for (member, template) in zip(members, templates) where round < rounds(member.offset) {
           let ago = rounds(member.offset) - 1 - round
-          var publication = try template.publication(sentAt: sentAt(member.offset, ago: ago), number: round, key)
-          if let queue { (publication.exchange, publication.routingKey) = ("", queue) }
-          window.append(publication)
+          window.append(try template.publication(sentAt: sentAt(member.offset, ago: ago), number: round, key))
           if window.count == Self.window {
             try await send(window, channel)
             window.removeAll(keepingCapacity: true)
@@ -118,13 +114,5 @@ struct HeartbeatTemplate: Sendable {
     message.replyTo = Topology.replyToQueue
     try message.sign(with: key, routingKey: routingKey)
     return Publication(message, to: Topology.inboxExchange, routingKey: routingKey)
-  }
-
-  /// Where the agent's id stands in the body: what the yardstick reads instead of JSON.
-  static func idOffset(of member: BenchFleet.Member) throws -> Int {
-    guard let range = try HeartbeatTemplate(member, login: "").body.firstRange(of: Array(member.id.utf8)) else {
-      throw BenchError("a heartbeat shows no agent_id")
-    }
-    return range.lowerBound
   }
 }

@@ -4,7 +4,7 @@ import ServiceRuntime
 /// What the command line asks for.
 enum Invocation {
   case print(String)
-  case drain(DrainOptions)
+  case ingest(IngestOptions)
   case commands(CommandOptions)
   case notices(NoticeOptions)
   case agents(AgentOptions)
@@ -14,7 +14,7 @@ enum Invocation {
   init(_ arguments: [String]) throws(ConfigurationError) {
     var words = ArgumentWords(arguments.dropFirst())
     switch arguments.first {
-    case "drain": self = words.wantsHelp ? .print(Usage.drain) : .drain(try DrainOptions(&words))
+    case "ingest": self = words.wantsHelp ? .print(Usage.ingest) : .ingest(try IngestOptions(&words))
     case "commands": self = words.wantsHelp ? .print(Usage.commands) : .commands(try CommandOptions(&words))
     case "notices": self = words.wantsHelp ? .print(Usage.notices) : .notices(try NoticeOptions(&words))
     case "agents": self = words.wantsHelp ? .print(Usage.agents) : .agents(try AgentOptions(&words))
@@ -24,7 +24,7 @@ enum Invocation {
     case nil: throw ConfigurationError(name: "the command", problem: "is missing", remedy: "see fleet-bench --help")
     case .some(let word):
       throw ConfigurationError(
-        name: "the command", problem: "is '\(printable(word))', which is none of drain, commands, notices, agents, priorities",
+        name: "the command", problem: "is '\(printable(word))', which is none of ingest, commands, notices, agents, priorities",
         remedy: "see fleet-bench --help")
     }
   }
@@ -63,25 +63,38 @@ struct ArgumentWords {
   }
 }
 
-/// `fleet-bench drain`.
-struct DrainOptions: Sendable {
+/// What all scenarios of `script/bench` take.
+struct ScenarioOptions: Sendable {
+  var runs = 3
+  var asJSON = false
+  var programs = Programs()
+
+  /// Whether `word` was one of them; takes its value too.
+  mutating func take(_ word: String, _ words: inout ArgumentWords) throws(ConfigurationError) -> Bool {
+    switch word {
+    case "--runs": runs = try words.integer(word, in: 1...1000)
+    case "--json": asJSON = true
+    case "--programs": programs.folder = try words.text(word)
+    case "--limits": programs.limits = try words.text(word)
+    default: return false
+    }
+    return true
+  }
+}
+
+/// `fleet-bench ingest`.
+@dynamicMemberLookup
+struct IngestOptions: Sendable {
+  var scenario = ScenarioOptions()
   var heartbeats = 200_000
-  var agents = 2000
-  var hasYardstick = false
-  var baseline: Double?
-  var serverProgram: String?
+  var agents = 4000
 
   init(_ words: inout ArgumentWords) throws(ConfigurationError) {
     while let word = words.next() {
       switch word {
       case "--heartbeats": heartbeats = try words.integer(word, in: 1...1_000_000)
       case "--agents": agents = try words.integer(word, in: 1...100_000)
-      case "--yardstick": hasYardstick = true
-      case "--baseline":
-        let path = try words.text(word)
-        baseline = path == "none" ? nil : try Baseline.rate(in: path)
-      case "--server": serverProgram = try words.text(word)
-      default: throw ArgumentWords.unknown(word, "drain")
+      default: guard try scenario.take(word, &words) else { throw ArgumentWords.unknown(word, "ingest") }
       }
     }
     guard heartbeats >= agents else {
@@ -89,6 +102,8 @@ struct DrainOptions: Sendable {
         name: "--heartbeats", problem: "is \(heartbeats), fewer than the \(agents) agents", remedy: "give at least one for each agent")
     }
   }
+
+  subscript<Value>(dynamicMember path: KeyPath<ScenarioOptions, Value>) -> Value { scenario[keyPath: path] }
 }
 
 /// `fleet-bench commands`.

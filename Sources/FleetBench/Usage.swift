@@ -7,7 +7,7 @@ enum Usage {
 
     Drives simulated agents and measures. It makes a client of its own in the database and takes away what it made when it ends.
 
-      drain       how fast a real worker brings a backlog of signed heartbeats to committed rows
+      ingest      how fast a real worker brings a backlog of signed heartbeats to committed rows, and how fast that can be
       commands    how long a command takes to its agent, and its result to the database
       notices     how long it takes from a spot notice to the command of a reaction at another agent
       agents      how fast agents connect, and what one costs the broker
@@ -21,28 +21,26 @@ enum Usage {
 
     example:
       broker/local start && eval "$(broker/local env)"
-      fleet-bench drain --yardstick
+      fleet-bench ingest --runs 5
 
     \(exitCodes)
     """
 
-  static let drain = """
-    usage: fleet-bench drain [OPTION…]
+  static let ingest = """
+    usage: fleet-bench ingest [OPTION…]
 
     Publishes signed heartbeats while no worker runs, starts `spot-optimizer-server --role worker`, and measures from its start of consuming to
     the last committed and acknowledged heartbeat. Then it stops the worker and checks that the queue is empty and that every agent's row
-    has its newest heartbeat. The heartbeats' queue must be empty and without a consumer before.
+    has its newest heartbeat. In turn with it, with --limits, the bare C loop (Benchmarks/drain.c) does the same with as many messages of that size:
+    consume, UPDATE … IN (…), acknowledge; neither signature nor JSON. A first pair with a tenth of the messages warms up and is not counted.
+    The heartbeats' queue must be empty and without a consumer before.
 
-      --heartbeats N    how many (default: 200000)
-      --agents N        of how many agents, in turn (default: 2000)
-      --yardstick       measure in the same run what a bare loop over the same libraries reaches (consume, UPDATE … IN (…), acknowledge;
-                        neither signature nor JSON) and print the ratio
-      --baseline FILE   compare with the figures of an earlier run, its output in a file; none: do not (default)
-      --server PATH     the worker's program (default: spot-optimizer-server beside this program)
+      --heartbeats N    how many in a run (default: 200000)
+      --agents N        of how many agents, in turn (default: 4000)
+    \(scenario)
 
-    examples:
-      fleet-bench drain --yardstick | tee before.txt
-      fleet-bench drain --baseline before.txt
+    example:
+      fleet-bench ingest --limits .build/bench --json
 
     \(exitCodes)
     """
@@ -108,6 +106,13 @@ enum Usage {
       fleet-bench priorities --queues 1000
 
     \(exitCodes)
+    """
+
+  private static let scenario = """
+      --runs N          how often it is measured (default: 3); the median is printed, and the least and the greatest
+      --json            print one JSON object on standard output
+      --programs DIR    where spot-optimizer-server and spot-optimizer-agent are (default: beside this program)
+      --limits DIR      where the bare C loops are, as script/bench compiles them; left out, they are not measured
     """
 
   private static let exitCodes = """

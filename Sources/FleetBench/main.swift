@@ -15,7 +15,7 @@ do {
   case .print(let text):
     writeFully(text, to: STDOUT_FILENO)
     exit(ExitCode.done)
-  case .drain(let options): benchmark = DrainBenchmark(options, try BenchSettings(.process))
+  case .ingest(let options): benchmark = IngestBenchmark(options, try BenchSettings(.process))
   case .commands(let options): benchmark = CommandBenchmark(options, try BenchSettings(.process))
   case .notices(let options): benchmark = NoticeBenchmark(options, try BenchSettings(.process))
   case .agents(let options): benchmark = AgentBenchmark(options, try BenchSettings(.process))
