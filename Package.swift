@@ -38,7 +38,7 @@ let package = Package(
     .executableTarget(name: "spot-optimizer-server", dependencies: ["Server", "ServiceRuntime"]),
     .executableTarget(name: "spotctl", dependencies: ["Server", "AMQP", "MySQL", "Diagnosis", "FleetProtocol", "ServiceRuntime"]),
     .executableTarget(
-      name: "FleetBench", dependencies: ["Agent", "Server", "AMQP", "MySQL", "FleetProtocol", "ServiceRuntime", "SignedMessages"]),
+      name: "FleetBench", dependencies: ["Agent", "Server", "AMQP", "HTTP", "MySQL", "FleetProtocol", "ServiceRuntime", "SignedMessages"]),
 
     // What the suites share: one private broker and database a suite (`broker/local`), programs started and read line by line.
     .target(name: "TestSupport", dependencies: ["ServiceRuntime"], path: "Tests/TestSupport"),

@@ -1,6 +1,5 @@
 import AMQP
 import FleetProtocol
-import Glibc
 import ServiceRuntime
 
 /// `fleet-bench agents`: how fast agents connect, and what one costs the broker.
@@ -22,7 +21,7 @@ actor AgentBenchmark: Benchmark {
   }
 
   func run() async throws {
-    try allowDescriptors(options.count + 2 * Self.lanes + 64)
+    try allowOpenFiles(forAgents: options.count, besides: 2 * Self.lanes + 64)
     let logins = try AgentLogins(settings)
     let clientID = BenchFleet.randomClientID()
     let memory = settings.rabbitmqctl.map { BrokerMemory(command: $0) }
@@ -142,18 +141,6 @@ actor AgentBenchmark: Benchmark {
       group.addTask { try await Task.sleep(for: hold) }
       defer { group.cancelAll() }
       try await group.next()
-    }
-  }
-
-  /// A connection takes a descriptor; the soft limit is often 1024.
-  private func allowDescriptors(_ count: Int) throws {
-    var limit = rlimit()
-    getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-    guard limit.rlim_cur < count else { return }
-    limit.rlim_cur = min(limit.rlim_max, rlim_t(count))
-    guard limit.rlim_cur >= count, setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else {
-      throw BenchError(
-        "\(options.count) agents need \(count) open files, and \(limit.rlim_max) are allowed: raise the limit with `ulimit -Hn`")
     }
   }
 }

@@ -100,6 +100,6 @@ func deleteQueues(_ queues: [String], _ settings: BenchSettings, on loop: EventL
       for queue in queues { try await channel.deleteQueue(queue) }
     }
   } catch {
-    say("these queues could not be deleted (\(queues.joined(separator: ", "))): \(error)")
+    say("\(queues.count) queues could not be deleted, from \(queues[0]) on: \(error)")
   }
 }

@@ -25,6 +25,9 @@ struct Durations: Sendable {
 
   init(_ measured: [Duration]) { sorted = measured.sorted() }
 
+  /// How many were measured.
+  var count: Int { sorted.count }
+
   /// The smallest duration that at least this share of all does not exceed (nearest rank).
   func percentile(_ percent: Double) -> Duration {
     guard !sorted.isEmpty else { return .zero }

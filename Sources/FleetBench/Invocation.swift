@@ -5,6 +5,8 @@ import ServiceRuntime
 enum Invocation {
   case print(String)
   case ingest(IngestOptions)
+  case dispatch(DispatchOptions)
+  case agent(IdleAgentOptions)
   case commands(CommandOptions)
   case notices(NoticeOptions)
   case agents(AgentOptions)
@@ -15,6 +17,8 @@ enum Invocation {
     var words = ArgumentWords(arguments.dropFirst())
     switch arguments.first {
     case "ingest": self = words.wantsHelp ? .print(Usage.ingest) : .ingest(try IngestOptions(&words))
+    case "dispatch": self = words.wantsHelp ? .print(Usage.dispatch) : .dispatch(try DispatchOptions(&words))
+    case "agent": self = words.wantsHelp ? .print(Usage.agent) : .agent(try IdleAgentOptions(&words))
     case "commands": self = words.wantsHelp ? .print(Usage.commands) : .commands(try CommandOptions(&words))
     case "notices": self = words.wantsHelp ? .print(Usage.notices) : .notices(try NoticeOptions(&words))
     case "agents": self = words.wantsHelp ? .print(Usage.agents) : .agents(try AgentOptions(&words))
@@ -24,7 +28,8 @@ enum Invocation {
     case nil: throw ConfigurationError(name: "the command", problem: "is missing", remedy: "see fleet-bench --help")
     case .some(let word):
       throw ConfigurationError(
-        name: "the command", problem: "is '\(printable(word))', which is none of ingest, commands, notices, agents, priorities",
+        name: "the command",
+        problem: "is '\(printable(word))', which is none of ingest, dispatch, agent, commands, notices, agents, priorities",
         remedy: "see fleet-bench --help")
     }
   }
@@ -100,6 +105,51 @@ struct IngestOptions: Sendable {
     guard heartbeats >= agents else {
       throw ConfigurationError(
         name: "--heartbeats", problem: "is \(heartbeats), fewer than the \(agents) agents", remedy: "give at least one for each agent")
+    }
+  }
+
+  subscript<Value>(dynamicMember path: KeyPath<ScenarioOptions, Value>) -> Value { scenario[keyPath: path] }
+}
+
+/// `fleet-bench dispatch`.
+@dynamicMemberLookup
+struct DispatchOptions: Sendable {
+  var scenario = ScenarioOptions()
+  var agents = 5000
+  var commands = 2000
+  var batch = 50_000
+  var heartbeats = 200_000
+
+  /// Agents whose heartbeats drain; those that take commands are others.
+  var beatingAgents: Int { min(4000, heartbeats) }
+
+  init(_ words: inout ArgumentWords) throws(ConfigurationError) {
+    while let word = words.next() {
+      switch word {
+      case "--agents": agents = try words.integer(word, in: 1...50_000)
+      case "--commands": commands = try words.integer(word, in: 1...1_000_000)
+      case "--batch": batch = try words.integer(word, in: 1...1_000_000)
+      case "--heartbeats": heartbeats = try words.integer(word, in: 1...1_000_000)
+      default: guard try scenario.take(word, &words) else { throw ArgumentWords.unknown(word, "dispatch") }
+      }
+    }
+  }
+
+  subscript<Value>(dynamicMember path: KeyPath<ScenarioOptions, Value>) -> Value { scenario[keyPath: path] }
+}
+
+/// `fleet-bench agent`.
+@dynamicMemberLookup
+struct IdleAgentOptions: Sendable {
+  var scenario = ScenarioOptions()
+  var idle = Duration.seconds(30)
+
+  init(_ words: inout ArgumentWords) throws(ConfigurationError) {
+    while let word = words.next() {
+      switch word {
+      case "--idle": idle = .seconds(try words.integer(word, in: 1...3600))
+      default: guard try scenario.take(word, &words) else { throw ArgumentWords.unknown(word, "agent") }
+      }
     }
   }
 

@@ -40,7 +40,7 @@ struct Measurements: Sendable {
       let value = decimal(spread.median, figure.digits) + (figure.unit.isEmpty ? "" : " \(figure.unit)")
       let range =
         figure.values.count > 1 ? "(\(decimal(spread.least, figure.digits)) to \(decimal(spread.greatest, figure.digits)))" : ""
-      lines += "\(padded(figure.title, 40))\(range.isEmpty ? value : padded(value, 20) + range)\n"
+      lines += "\(padded(figure.title, 46))\(range.isEmpty ? value : padded(value, 20) + range)\n"
     }
     return lines
   }

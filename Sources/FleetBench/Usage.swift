@@ -8,6 +8,8 @@ enum Usage {
     Drives simulated agents and measures. It makes a client of its own in the database and takes away what it made when it ends.
 
       ingest      how fast a real worker brings a backlog of signed heartbeats to committed rows, and how fast that can be
+      dispatch    how long a command takes to its agent, idle and while heartbeats drain, and how many a second get there
+      agent       what one idle agent takes from its machine, and how long its start takes
       commands    how long a command takes to its agent, and its result to the database
       notices     how long it takes from a spot notice to the command of a reaction at another agent
       agents      how fast agents connect, and what one costs the broker
@@ -41,6 +43,43 @@ enum Usage {
 
     example:
       fleet-bench ingest --limits .build/bench --json
+
+    \(exitCodes)
+    """
+
+  static let dispatch = """
+    usage: fleet-bench dispatch [OPTION…]
+
+    Starts `spot-optimizer-server --role worker` and lets simulated agents register, each with a connection and a queue of its own. Then, in each run:
+      idle            a command every 5 ms, written as spotctl writes it, to one agent after the other
+      while draining  the same, from the moment that a server is started on a backlog of signed heartbeats until that is committed
+      at once         many commands in one transaction
+    Measured from the return of the commit until the agent's handler has the command, its signature verified; of those at once also until all
+    results are stored. A short run of each kind but the second warms up and is not counted. The heartbeats' queue must be empty and without a consumer before.
+
+      --agents N        that take commands (default: 5000)
+      --commands N      of the idle part (default: 2000)
+      --heartbeats N    that drain (default: 200000, of 4000 other agents)
+      --batch N         commands at once (default: 50000)
+    \(scenario)
+
+    example:
+      fleet-bench dispatch --agents 500 --batch 5000
+
+    \(exitCodes)
+    """
+
+  static let agent = """
+    usage: fleet-bench agent [OPTION…]
+
+    Starts a server, and one real spot-optimizer-agent in each run, with a new state folder and without instance metadata. Measured: from its start to its
+    first heartbeat, which the broker has confirmed; then, at rest, its memory and threads, and its processor time as a share of one core. A first agent warms up.
+
+      --idle SECONDS    how long it is at rest (default: 30, which is one heartbeat)
+    \(scenario)
+
+    example:
+      fleet-bench agent --runs 1 --idle 60
 
     \(exitCodes)
     """
