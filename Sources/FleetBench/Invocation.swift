@@ -7,6 +7,7 @@ enum Invocation {
   case ingest(IngestOptions)
   case dispatch(DispatchOptions)
   case agent(IdleAgentOptions)
+  case storm(StormOptions)
   case commands(CommandOptions)
   case notices(NoticeOptions)
   case agents(AgentOptions)
@@ -19,6 +20,7 @@ enum Invocation {
     case "ingest": self = words.wantsHelp ? .print(Usage.ingest) : .ingest(try IngestOptions(&words))
     case "dispatch": self = words.wantsHelp ? .print(Usage.dispatch) : .dispatch(try DispatchOptions(&words))
     case "agent": self = words.wantsHelp ? .print(Usage.agent) : .agent(try IdleAgentOptions(&words))
+    case "storm": self = words.wantsHelp ? .print(Usage.storm) : .storm(try StormOptions(&words))
     case "commands": self = words.wantsHelp ? .print(Usage.commands) : .commands(try CommandOptions(&words))
     case "notices": self = words.wantsHelp ? .print(Usage.notices) : .notices(try NoticeOptions(&words))
     case "agents": self = words.wantsHelp ? .print(Usage.agents) : .agents(try AgentOptions(&words))
@@ -29,7 +31,7 @@ enum Invocation {
     case .some(let word):
       throw ConfigurationError(
         name: "the command",
-        problem: "is '\(printable(word))', which is none of ingest, dispatch, agent, commands, notices, agents, priorities",
+        problem: "is '\(printable(word))', which is none of ingest, dispatch, agent, storm, commands, notices, agents, priorities",
         remedy: "see fleet-bench --help")
     }
   }
@@ -149,6 +151,24 @@ struct IdleAgentOptions: Sendable {
       switch word {
       case "--idle": idle = .seconds(try words.integer(word, in: 1...3600))
       default: guard try scenario.take(word, &words) else { throw ArgumentWords.unknown(word, "agent") }
+      }
+    }
+  }
+
+  subscript<Value>(dynamicMember path: KeyPath<ScenarioOptions, Value>) -> Value { scenario[keyPath: path] }
+}
+
+/// `fleet-bench storm`.
+@dynamicMemberLookup
+struct StormOptions: Sendable {
+  var scenario = ScenarioOptions()
+  var agents = 5000
+
+  init(_ words: inout ArgumentWords) throws(ConfigurationError) {
+    while let word = words.next() {
+      switch word {
+      case "--agents": agents = try words.integer(word, in: 1...20_000)
+      default: guard try scenario.take(word, &words) else { throw ArgumentWords.unknown(word, "storm") }
       }
     }
   }

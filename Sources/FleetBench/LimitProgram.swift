@@ -5,9 +5,9 @@ import ServiceRuntime
 struct LimitProgram: Sendable {
   let path: String
 
-  /// Runs it to its end and returns the figures that it printed, by name.
-  func run(_ arguments: [String]) async throws -> [String: Double] {
-    let child = try await ChildProcess.start([path] + arguments)
+  /// Runs it to its end, with the file `input` as its standard input, and returns the figures that it printed, by name.
+  func run(_ arguments: [String], input: String = "/dev/null") async throws -> [String: Double] {
+    let child = try await ChildProcess.start(["/bin/sh", "-c", #"input=$1; shift; exec "$0" "$@" <"$input""#, path, input] + arguments)
     return try await withTaskCancellationHandler {
       var figures: [String: Double] = [:]
       var said: [String] = []

@@ -34,6 +34,9 @@ struct ServerProcess: Sendable {
       child: try await ChildProcess.start([program, "--role", role], environment: environment), listens: role != "worker")
   }
 
+  /// Its log, for one reader, after `waitUntilServing`.
+  var lines: AsyncStream<ChildProcess.Line> { child.lines }
+
   /// What it uses now; `nil` when it has ended.
   func usage() -> ProcessUsage? { child.usage() }
 

@@ -10,6 +10,7 @@ enum Usage {
       ingest      how fast a real worker brings a backlog of signed heartbeats to committed rows, and how fast that can be
       dispatch    how long a command takes to its agent, idle and while heartbeats drain, and how many a second get there
       agent       what one idle agent takes from its machine, and how long its start takes
+      storm       how long a fleet takes to come back that lost every connection
       commands    how long a command takes to its agent, and its result to the database
       notices     how long it takes from a spot notice to the command of a reaction at another agent
       agents      how fast agents connect, and what one costs the broker
@@ -72,14 +73,32 @@ enum Usage {
   static let agent = """
     usage: fleet-bench agent [OPTION…]
 
-    Starts a server, and one real spot-optimizer-agent in each run, with a new state folder and without instance metadata. Measured: from its start to its
-    first heartbeat, which the broker has confirmed; then, at rest, its memory and threads, and its processor time as a share of one core. A first agent warms up.
+    Starts a server, and one real spot-optimizer-agent in each run, with a new state folder and without instance metadata. Measured: from its start until it
+    takes commands, and to its first heartbeat, whose place in the interval of 30 s the agent chooses by chance; then, at rest, its memory and threads, and its processor time as a share of one core. A first agent warms up.
 
       --idle SECONDS    how long it is at rest (default: 30, which is one heartbeat)
     \(scenario)
 
     example:
       fleet-bench agent --runs 1 --idle 60
+
+    \(exitCodes)
+    """
+
+  static let storm = """
+    usage: fleet-bench storm [OPTION…]
+
+    Starts a server and runs the agents' own code in this process, each with a thread, a connection and a state folder of its own. When all consume their
+    queues, the broker closes every connection of its virtual host, the server's too (RABBITMQCTL close_all_connections). Measured from the first loss until
+    an agent consumes again, with the pauses by chance that agents make; and meanwhile calls for a credential, and the answers to GET /health every 100 ms.
+    In turn with it, with --limits, the bare C loop (Benchmarks/storm.c) makes as many logins on the same queues, one after the other and without a pause.
+    A first storm warms up and is not counted.
+
+      --agents N        how many (default: 5000)
+    \(scenario)
+
+    example:
+      fleet-bench storm --agents 500 --limits .build/bench
 
     \(exitCodes)
     """
