@@ -8,6 +8,7 @@ enum Invocation {
   case dispatch(DispatchOptions)
   case agent(IdleAgentOptions)
   case storm(StormOptions)
+  case steady(SteadyOptions)
   case commands(CommandOptions)
   case notices(NoticeOptions)
   case agents(AgentOptions)
@@ -21,6 +22,7 @@ enum Invocation {
     case "dispatch": self = words.wantsHelp ? .print(Usage.dispatch) : .dispatch(try DispatchOptions(&words))
     case "agent": self = words.wantsHelp ? .print(Usage.agent) : .agent(try IdleAgentOptions(&words))
     case "storm": self = words.wantsHelp ? .print(Usage.storm) : .storm(try StormOptions(&words))
+    case "steady": self = words.wantsHelp ? .print(Usage.steady) : .steady(try SteadyOptions(&words))
     case "commands": self = words.wantsHelp ? .print(Usage.commands) : .commands(try CommandOptions(&words))
     case "notices": self = words.wantsHelp ? .print(Usage.notices) : .notices(try NoticeOptions(&words))
     case "agents": self = words.wantsHelp ? .print(Usage.agents) : .agents(try AgentOptions(&words))
@@ -31,7 +33,7 @@ enum Invocation {
     case .some(let word):
       throw ConfigurationError(
         name: "the command",
-        problem: "is '\(printable(word))', which is none of ingest, dispatch, agent, storm, commands, notices, agents, priorities",
+        problem: "is '\(printable(word))', which is none of ingest, dispatch, agent, storm, steady, commands, notices, agents, priorities",
         remedy: "see fleet-bench --help")
     }
   }
@@ -169,6 +171,32 @@ struct StormOptions: Sendable {
       switch word {
       case "--agents": agents = try words.integer(word, in: 1...20_000)
       default: guard try scenario.take(word, &words) else { throw ArgumentWords.unknown(word, "storm") }
+      }
+    }
+  }
+
+  subscript<Value>(dynamicMember path: KeyPath<ScenarioOptions, Value>) -> Value { scenario[keyPath: path] }
+}
+
+/// `fleet-bench steady`.
+@dynamicMemberLookup
+struct SteadyOptions: Sendable {
+  var scenario = ScenarioOptions()
+  var agents = 20_000
+  var duration = Duration.seconds(600)
+  /// The processes whose processor time is told too.
+  var brokerProcess: Int32?
+  var databaseProcess: Int32?
+
+  init(_ words: inout ArgumentWords) throws(ConfigurationError) {
+    scenario.runs = 1
+    while let word = words.next() {
+      switch word {
+      case "--agents": agents = try words.integer(word, in: 1...100_000)
+      case "--seconds": duration = .seconds(try words.integer(word, in: 1...86_400))
+      case "--broker-pid": brokerProcess = Int32(try words.integer(word, in: 1...4_194_304))
+      case "--database-pid": databaseProcess = Int32(try words.integer(word, in: 1...4_194_304))
+      default: guard try scenario.take(word, &words) else { throw ArgumentWords.unknown(word, "steady") }
       }
     }
   }

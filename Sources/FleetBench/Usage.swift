@@ -11,6 +11,7 @@ enum Usage {
       dispatch    how long a command takes to its agent, idle and while heartbeats drain, and how many a second get there
       agent       what one idle agent takes from its machine, and how long its start takes
       storm       how long a fleet takes to come back that lost every connection
+      steady      what a large fleet at rest costs server, broker and database, and how late its heartbeats are
       commands    how long a command takes to its agent, and its result to the database
       notices     how long it takes from a spot notice to the command of a reaction at another agent
       agents      how fast agents connect, and what one costs the broker
@@ -99,6 +100,24 @@ enum Usage {
 
     example:
       fleet-bench storm --agents 500 --limits .build/bench
+
+    \(exitCodes)
+    """
+
+  static let steady = """
+    usage: fleet-bench steady [OPTION…]
+
+    Starts `spot-optimizer-server --role worker` and publishes the signed heartbeats of many agents, each every 30 s, spread evenly, over four connections; every
+    second one more agent logs in, registers and goes. Measured: from publishing to commit, by the server's log; processor time and memory. Half a minute warms up.
+
+      --agents N          how many (default: 20000)
+      --seconds N         how long a run is (default: 600); --runs is 1 unless given
+      --broker-pid N      a process of this machine whose processor time is told too
+      --database-pid N    another
+    \(scenario)
+
+    example:
+      fleet-bench steady --agents 5000 --seconds 60
 
     \(exitCodes)
     """

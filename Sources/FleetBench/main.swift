@@ -19,6 +19,7 @@ do {
   case .dispatch(let options): benchmark = DispatchBenchmark(options, try BenchSettings(.process))
   case .agent(let options): benchmark = IdleAgentBenchmark(options, try BenchSettings(.process))
   case .storm(let options): benchmark = StormBenchmark(options, try BenchSettings(.process))
+  case .steady(let options): benchmark = SteadyBenchmark(options, try BenchSettings(.process))
   case .commands(let options): benchmark = CommandBenchmark(options, try BenchSettings(.process))
   case .notices(let options): benchmark = NoticeBenchmark(options, try BenchSettings(.process))
   case .agents(let options): benchmark = AgentBenchmark(options, try BenchSettings(.process))
