@@ -31,7 +31,8 @@ struct Durations: Sendable {
   /// The smallest duration that at least this share of all does not exceed (nearest rank).
   func percentile(_ percent: Double) -> Duration {
     guard !sorted.isEmpty else { return .zero }
-    let rank = Int((percent / 100 * Double(sorted.count)).rounded(.up))
+    // A binary 99.9 is a little more than 99.9, and must not reach the rank above.
+    let rank = Int((percent / 100 * Double(sorted.count) - 1e-6).rounded(.up))
     return sorted[min(max(rank, 1), sorted.count) - 1]
   }
 
