@@ -191,7 +191,7 @@ extension AgentBehaviour {
       let silent = try SilentListener()
       try await withPeer({ $0.replacedBroker = "amqp://127.0.0.1:\(silent.port)" }) { handle in
         try await withProgram(Self.program, environment: handle.environment()) { program in
-          try await program.waitForLine(containing: "has a broker credential")
+          try await eventually("it logs in at the broker") { silent.hasCaller }
           try await expectStop(program)
         }
       }
@@ -235,7 +235,8 @@ extension AgentBehaviour {
       let silent = try SilentListener()
       try await withPeer({ $0.replacedBroker = "amqp://127.0.0.1:\(silent.port)" }) { handle in
         try await withProgram(Self.program, environment: handle.environment()) { program in
-          try await program.waitForLine(containing: "has a broker credential")
+          // An agent that has not begun to log in has nothing that a stop must wait for.
+          try await eventually("it logs in at the broker") { silent.hasCaller }
           program.send(SIGTERM)
           try await program.waitForLine(containing: "SIGTERM: stopping")
           program.send(SIGINT)

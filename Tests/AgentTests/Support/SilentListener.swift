@@ -23,5 +23,11 @@ final class SilentListener: Sendable {
     port = Int(UInt16(bigEndian: address.sin_port))
   }
 
+  /// Whether somebody has connected, and waits.
+  var hasCaller: Bool {
+    var waited = pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0)
+    return poll(&waited, 1, 0) == 1
+  }
+
   deinit { close(descriptor) }
 }
