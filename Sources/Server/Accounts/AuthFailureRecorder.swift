@@ -6,7 +6,7 @@ public final class AuthFailureRecorder: Sendable {
   private struct Limits {
     /// A line each for whoever is looking at the log while trying things out.
     var log = RefusalLimiter(perSource: 20, altogether: 600)
-    /// One event a minute and source: the table is for seeing that and since when, not for counting.
+    /// One event a minute, source and reason: the table is for seeing that and since when, not for counting.
     var events = RefusalLimiter(perSource: 1, altogether: 60)
   }
 

@@ -240,7 +240,7 @@ extension Examination {
       }
       return [
         .warn(
-          check, "in the last hour: \(reasons.joined(separator: ", ")); one a minute and source is counted",
+          check, "in the last hour: \(reasons.joined(separator: ", ")); one a minute, source and reason is counted",
           remedy: mysql("SELECT * FROM system_events WHERE event_type = 'auth_failed' ORDER BY timestamp DESC LIMIT 20"))
       ]
     }
