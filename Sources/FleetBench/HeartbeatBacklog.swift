@@ -29,8 +29,10 @@ struct HeartbeatBacklog: Sendable {
     return count / agents + (index < count % agents ? 1 : 0)
   }
 
-  /// Publishes everything as agents do, over several connections of `loop`; returns when the broker has confirmed all.
+  /// Publishes everything as agents do, over several connections of `loop`; returns when the broker has confirmed all. Each of them is then newer than its
+  /// agent's row.
   func publish(_ broker: ConnectionConfiguration, on loop: EventLoop) async throws {
+    try await fleet.forgetHeartbeats()
     try await withThrowingTaskGroup(of: Void.self) { group in
       for lane in 0..<Self.connections {
         group.addTask { try await publishLane(lane, broker, loop) }
