@@ -52,10 +52,10 @@ extension Channel {
       AMQPError(.consumerCancelled, "the broker ended the consumer: its queue was deleted or its node is gone"))
   }
 
-  func arrive(_ delivery: Delivery, for consumerTag: String) {
-    if receiver?.tag != consumerTag {
+  func arrive(_ delivery: Delivery) {
+    if receiver?.tag != delivery.head.consumerTag {
       handOverDeliveries()
-      receiver = consumers[consumerTag]
+      receiver = consumers[delivery.head.consumerTag]
     }
     // Without one: the consumer was cancelled, and what is on its way is for nobody.
     if receiver != nil { arrived.append(delivery) }

@@ -228,7 +228,7 @@ public actor Channel {
 
   private func receive(_ content: ContentAssembler.Content) {
     switch content {
-    case .delivery(let consumerTag, let delivery): arrive(delivery, for: consumerTag)
+    case .delivery(let delivery): arrive(delivery)
     case .returned(let error, let messageID): ledger.returned(messageID: messageID, error: error)
     }
   }

@@ -4,13 +4,12 @@
 struct ContentAssembler {
   /// What a finished content is.
   enum Content: Equatable {
-    case delivery(consumerTag: String, Delivery)
+    case delivery(Delivery)
     case returned(AMQPError, messageID: String?)
 
     static func == (left: Content, right: Content) -> Bool {
       switch (left, right) {
-      case (.delivery(let tag, let delivery), .delivery(let otherTag, let other)):
-        tag == otherTag && delivery.message == other.message && delivery.deliveryTag == other.deliveryTag
+      case (.delivery(let delivery), .delivery(let other)): delivery.message == other.message && delivery.head == other.head
       case (.returned(let error, let id), .returned(let other, let otherID)): error == other && id == otherID
       default: false
       }
@@ -65,10 +64,7 @@ struct ContentAssembler {
 
   private func finished(_ method: InboundMethod, _ message: Message) -> Content? {
     switch method {
-    case .deliver(let consumerTag, let deliveryTag, let redelivered, let exchange, let routingKey):
-      .delivery(
-        consumerTag: consumerTag,
-        Delivery(message: message, exchange: exchange, routingKey: routingKey, deliveryTag: deliveryTag, redelivered: redelivered))
+    case .deliver(let head): .delivery(Delivery(message: message, head: head))
     case .returned(let code, let text, let exchange, let routingKey):
       .returned(
         AMQPError(.returned(code: code), "no queue for routing key '\(routingKey)' of exchange '\(exchange)' (\(code) \(text))"),

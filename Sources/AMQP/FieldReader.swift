@@ -1,3 +1,5 @@
+import Glibc
+
 /// Reads AMQP's types from bytes of the wire, one after the other (AMQP 0-9-1, 4.2.5): a value that needs no socket.
 ///
 /// Every reading says `nil` where the bytes end too early or mean nothing; nothing good can be read after that.
@@ -42,10 +44,23 @@ struct FieldReader {
   /// The first value of that name in a table whose contents, without their length, are what this reads. No other value is made on the way.
   mutating func value(named wanted: String) -> FieldValue? {
     while !isAtEnd, let name = shortString() {
-      if name.count == wanted.utf8.count, bytes[name].elementsEqual(wanted.utf8) { return value(depth: 0) }
+      if says(wanted, at: name) { return value(depth: 0) }
       guard skipValue() else { return nil }
     }
     return nil
+  }
+
+  /// Whether the bytes there are those of the text.
+  private func says(_ text: String, at range: Range<Int>) -> Bool {
+    guard range.count == text.utf8.count else { return false }
+    // memcmp: comparing sequences goes byte by byte.
+    let isSame = text.utf8.withContiguousStorageIfAvailable { text in
+      bytes.withUnsafeBufferPointer { bytes in
+        guard let bytes = bytes.baseAddress, let text = text.baseAddress else { return true }
+        return memcmp(bytes + range.lowerBound, text, range.count) == 0
+      }
+    }
+    return isSame ?? bytes[range].elementsEqual(text.utf8)
   }
 
   /// A value behind the letter of its type, as RabbitMQ and librabbitmq use them (RabbitMQ, "AMQP 0-9-1 Errata", 3).

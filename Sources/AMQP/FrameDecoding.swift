@@ -12,8 +12,9 @@ struct FrameDecoding {
     case AMQP_BASIC_DELIVER_METHOD:
       let deliver = arguments(amqp_basic_deliver_t.self)
       return .deliver(
-        consumerTag: consumerTag.text(deliver.consumer_tag), deliveryTag: deliver.delivery_tag, redelivered: deliver.redelivered != 0,
-        exchange: exchange.text(deliver.exchange), routingKey: string(deliver.routing_key))
+        DeliveryHead(
+          consumerTag: consumerTag.text(deliver.consumer_tag), deliveryTag: deliver.delivery_tag, redelivered: deliver.redelivered != 0,
+          exchange: exchange.text(deliver.exchange), routingKey: string(deliver.routing_key)))
     case AMQP_BASIC_ACK_METHOD:
       let ack = arguments(amqp_basic_ack_t.self)
       return .ack(tag: ack.delivery_tag, multiple: ack.multiple != 0)

@@ -10,7 +10,7 @@ enum InboundFrame: Sendable {
 
 /// The methods a client can be sent (AMQP 0-9-1 and RabbitMQ's extensions).
 enum InboundMethod: Sendable, Equatable {
-  case deliver(consumerTag: String, deliveryTag: UInt64, redelivered: Bool, exchange: String, routingKey: String)
+  case deliver(DeliveryHead)
   case returned(code: Int, text: String, exchange: String, routingKey: String)
   case ack(tag: UInt64, multiple: Bool)
   case nack(tag: UInt64, multiple: Bool)
@@ -33,5 +33,28 @@ enum InboundMethod: Sendable, Equatable {
     case queueBound, queueUnbound, queuePurged(messageCount: Int), queueDeleted(messageCount: Int)
     case prefetchSet, confirmsSelected, recovered
     case consuming(consumerTag: String), consumerCancelled(consumerTag: String)
+  }
+}
+
+/// What a `basic.deliver` says. A class, because it passes through several hands, with each frame of its content behind it, and in the end belongs to
+/// the delivery: each of them takes one reference and not three texts.
+final class DeliveryHead: Sendable, Equatable {
+  let consumerTag: String
+  let deliveryTag: UInt64
+  let redelivered: Bool
+  let exchange: String
+  let routingKey: String
+
+  init(consumerTag: String, deliveryTag: UInt64, redelivered: Bool, exchange: String, routingKey: String) {
+    self.consumerTag = consumerTag
+    self.deliveryTag = deliveryTag
+    self.redelivered = redelivered
+    self.exchange = exchange
+    self.routingKey = routingKey
+  }
+
+  static func == (left: DeliveryHead, right: DeliveryHead) -> Bool {
+    left.consumerTag == right.consumerTag && left.deliveryTag == right.deliveryTag && left.redelivered == right.redelivered
+      && left.exchange == right.exchange && left.routingKey == right.routingKey
   }
 }

@@ -132,14 +132,16 @@ extension Message {
 public struct Delivery: Sendable {
   /// The content.
   public let message: Message
+  let head: DeliveryHead
+
   /// The exchange it was published to; empty for the default exchange.
-  public let exchange: String
+  public var exchange: String { head.exchange }
   /// The routing key it was published with.
-  public let routingKey: String
+  public var routingKey: String { head.routingKey }
   /// What `acknowledge` and `reject` take; valid on the channel that delivered it only.
-  public let deliveryTag: UInt64
+  public var deliveryTag: UInt64 { head.deliveryTag }
   /// Whether it was delivered before, to anybody.
-  public let redelivered: Bool
+  public var redelivered: Bool { head.redelivered }
 }
 
 /// A message on its way to an exchange.

@@ -5,13 +5,30 @@ import ServiceRuntime
 /// Neither the routing keys nor the queue names can be made to mean another agent's: the ids are percent-encoded but for
 /// `A-Z a-z 0-9 - _`, so that a dot, a `*` or a `#` in an id is no dot, `*` or `#` of a key.
 public struct AgentAddress: Sendable, Hashable {
-  /// The client (tenant).
-  public let clientID: String
-  /// The agent's own name within the client.
-  public let logicalAgentID: String
+  /// One object for all copies: addresses go with every message, and are the keys of what the server remembers of agents.
+  private final class Names: Sendable {
+    let clientID: String
+    let logicalAgentID: String
+    let encoded: String
+    /// Of `encoded`, in this process.
+    let hash: Int
 
+    init(clientID: String, logicalAgentID: String, encoded: String) {
+      self.clientID = clientID
+      self.logicalAgentID = logicalAgentID
+      self.encoded = encoded
+      hash = encoded.hashValue
+    }
+  }
+
+  private let names: Names
+
+  /// The client (tenant).
+  public var clientID: String { names.clientID }
+  /// The agent's own name within the client.
+  public var logicalAgentID: String { names.logicalAgentID }
   /// `<client>.<agent>`, encoded: the user name at the broker and the tail of every routing key.
-  public let encoded: String
+  public var encoded: String { names.encoded }
 
   /// Greatest generation of an agent's queue: ten digits.
   public static let greatestGeneration = 4_294_967_295
@@ -34,16 +51,16 @@ public struct AgentAddress: Sendable, Hashable {
         remedy:
           "shorten it: \(Topology.longestName) bytes are the most, and a character other than A-Z a-z 0-9 - _ takes three for each byte")
     }
-    self.clientID = clientID
-    self.logicalAgentID = logicalAgentID
-    self.encoded = encoded
+    names = Names(clientID: clientID, logicalAgentID: logicalAgentID, encoded: encoded)
   }
 
   /// The encoded form says all that the two ids say, and is shorter to look at.
-  public static func == (left: AgentAddress, right: AgentAddress) -> Bool { left.encoded == right.encoded }
+  public static func == (left: AgentAddress, right: AgentAddress) -> Bool {
+    left.names === right.names || left.names.encoded == right.names.encoded
+  }
 
   /// Hashes what `==` compares.
-  public func hash(into hasher: inout Hasher) { hasher.combine(encoded) }
+  public func hash(into hasher: inout Hasher) { hasher.combine(names.hash) }
 
   /// The routing key on `fleet.inbox` for what this agent publishes: `<kind>.<client>.<agent>`.
   public func routingKey(_ kind: MessageKind) -> String { "\(kind.rawValue).\(encoded)" }

@@ -45,25 +45,26 @@ extension Timestamp {
     let (days, ofDay) = milliseconds.quotientAndRemainder(dividingBy: 86_400_000)
     let date = CivilDate(days: Int(days))
     let seconds = Int(ofDay) / 1000
-    func append(_ number: Int, digits: Int) {
-      var unit = digits == 4 ? 1000 : digits == 3 ? 100 : 10
-      while unit > 0 {
-        bytes.append(UInt8(ascii: "0") + UInt8(number / unit % 10))
-        unit /= 10
+    // Put together apart: every append to an array asks anew whether it is shared and has room.
+    var text: InlineArray<23, UInt8> = [
+      0, 0, 0, 0, UInt8(ascii: "-"), 0, 0, UInt8(ascii: "-"), 0, 0, UInt8(ascii: " "), 0, 0, UInt8(ascii: ":"), 0, 0, UInt8(ascii: ":"), 0,
+      0,
+      UInt8(ascii: "."), 0, 0, 0,
+    ]
+    func write(_ number: Int, at start: Int, digits: Int) {
+      var rest = number
+      for index in stride(from: start + digits - 1, through: start, by: -1) {
+        text[index] = UInt8(ascii: "0") + UInt8(rest % 10)
+        rest /= 10
       }
     }
-    append(date.year, digits: 4)
-    bytes.append(UInt8(ascii: "-"))
-    append(date.month, digits: 2)
-    bytes.append(UInt8(ascii: "-"))
-    append(date.day, digits: 2)
-    bytes.append(UInt8(ascii: " "))
-    append(seconds / 3600, digits: 2)
-    bytes.append(UInt8(ascii: ":"))
-    append(seconds / 60 % 60, digits: 2)
-    bytes.append(UInt8(ascii: ":"))
-    append(seconds % 60, digits: 2)
-    bytes.append(UInt8(ascii: "."))
-    append(Int(ofDay) % 1000, digits: 3)
+    write(date.year, at: 0, digits: 4)
+    write(date.month, at: 5, digits: 2)
+    write(date.day, at: 8, digits: 2)
+    write(seconds / 3600, at: 11, digits: 2)
+    write(seconds / 60 % 60, at: 14, digits: 2)
+    write(seconds % 60, at: 17, digits: 2)
+    write(Int(ofDay) % 1000, at: 20, digits: 3)
+    withUnsafeBytes(of: &text) { bytes.append(contentsOf: $0) }
   }
 }

@@ -3,7 +3,8 @@ import Testing
 @testable import AMQP
 
 @Suite struct ContentAssemblerTests {
-  private let deliver = InboundMethod.deliver(consumerTag: "c", deliveryTag: 7, redelivered: false, exchange: "e", routingKey: "k")
+  private let deliver = InboundMethod.deliver(
+    DeliveryHead(consumerTag: "c", deliveryTag: 7, redelivered: false, exchange: "e", routingKey: "k"))
 
   @Test func bodyInSeveralFramesIsPutTogether() throws {
     var assembler = ContentAssembler()
@@ -11,7 +12,8 @@ import Testing
     #expect(try assembler.header(bodySize: 5, Message(body: [])) == nil)
     #expect(try assembler.body([1, 2]) == nil)
     let content = try assembler.body([3, 4, 5])
-    guard case .delivery("c", let delivery) = content else { throw AMQPError(.invalid, "no delivery") }
+    guard case .delivery(let delivery) = content else { throw AMQPError(.invalid, "no delivery") }
+    #expect(delivery.head.consumerTag == "c")
     #expect(delivery.message.body == [1, 2, 3, 4, 5])
     #expect(delivery.deliveryTag == 7)
     #expect(assembler.isIdle)

@@ -14,29 +14,32 @@ final class AgentDirectory: Sendable {
 
   init(_ store: AgentStore) { self.store = store }
 
-  /// The keys of those agents whose row has the id that they say; the others are missing in the answer.
+  /// The keys of those agents whose row has the id that they say, in the order of the agents; `nil` for the others.
   ///
   /// A remembered id that differs from the asked one is looked up again: another worker may have seen the row made anew.
-  func keys(of agents: some Collection<AgentIdentity>) async throws -> [AgentIdentity: Int64] {
-    var found: [AgentIdentity: Int64] = [:]
-    found.reserveCapacity(agents.count)
-    let unknown = entries.withLock { entries in
-      agents.filter { agent in
-        guard let entry = entries[agent.address], entry.id == agent.id else { return true }
-        found[agent] = entry.key
-        return false
+  func keys(of agents: some Collection<AgentIdentity>) async throws -> [Int64?] {
+    var (keys, unknown) = entries.withLock { entries in
+      var keys: [Int64?] = []
+      keys.reserveCapacity(agents.count)
+      var unknown: [(place: Int, agent: AgentIdentity)] = []
+      for agent in agents {
+        let entry = entries[agent.address]
+        let key = entry?.id == agent.id ? entry?.key : nil
+        if key == nil { unknown.append((keys.count, agent)) }
+        keys.append(key)
       }
+      return (keys, unknown)
     }
-    guard !unknown.isEmpty else { return found }
-    let loaded = try await store.directory(unknown.map(\.address))
+    guard !unknown.isEmpty else { return keys }
+    let loaded = try await store.directory(unknown.map(\.agent.address))
     entries.withLock { entries in
       if entries.count + loaded.count > Self.capacity { entries = [:] }
       entries.merge(loaded) { _, new in new }
     }
-    for agent in unknown {
-      if let entry = loaded[agent.address], entry.id == agent.id { found[agent] = entry.key }
+    for (place, agent) in unknown {
+      if let entry = loaded[agent.address], entry.id == agent.id { keys[place] = entry.key }
     }
-    return found
+    return keys
   }
 
   /// The row is gone or has changed hands.

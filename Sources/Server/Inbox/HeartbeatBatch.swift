@@ -6,6 +6,9 @@ import ServiceRuntime
 struct AgentIdentity: Hashable, Sendable {
   let address: AgentAddress
   let id: String
+
+  /// Of the address alone: nearly always an agent has one id, and only those that share an address are compared.
+  func hash(into hasher: inout Hasher) { hasher.combine(address) }
 }
 
 /// Heartbeats that will be committed together, several of one agent collapsed to the newest: a value that needs no socket.

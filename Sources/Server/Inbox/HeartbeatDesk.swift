@@ -41,14 +41,14 @@ struct HeartbeatDesk: Sendable {
 
   private func commit(_ batch: HeartbeatBatch, from queue: InboxQueue<Heartbeat>) async throws {
     let keys = try await context.whileDatabaseIsAway { try await directory.keys(of: batch.newest.keys) }
-    let updates = batch.newest.compactMap { identity, heartbeat in keys[identity].map { HeartbeatUpdate(heartbeat.body, agentKey: $0) } }
+    let updates = zip(batch.newest.values, keys).compactMap { heartbeat, key in key.map { HeartbeatUpdate(heartbeat.body, agentKey: $0) } }
     let outcome = try await context.whileDatabaseIsAway { try await queue.metrics.commit.time { try await apply(updates) } }
     if let sentAt = batch.lastSentAt { lag.observe(context.clock.now().since(sentAt)) }
     var refused = batch.refused
     var letters = batch.unusable
-    for (identity, heartbeat) in batch.newest {
-      guard let key = keys[identity], !outcome.missing.contains(key) else {
-        directory.forget(identity.address)
+    for (heartbeat, key) in zip(batch.newest.values, keys) {
+      guard let key, !outcome.missing.contains(key) else {
+        directory.forget(heartbeat.address)
         refused.append(unknownAgent(heartbeat))
         continue
       }

@@ -3,7 +3,9 @@ import MySQL
 import ServiceRuntime
 
 /// A client (tenant) as far as authentication needs it.
-public struct Account: Sendable, Equatable {
+///
+/// A class, because every message that is verified goes on with its account.
+public final class Account: Sendable, Equatable {
   /// `clients.id`.
   public let id: String
   /// `clients.name`.
@@ -12,6 +14,18 @@ public struct Account: Sendable, Equatable {
   public let token: String
   /// `clients.is_active`.
   public let isActive: Bool
+
+  init(id: String, name: String, token: String, isActive: Bool) {
+    self.id = id
+    self.name = name
+    self.token = token
+    self.isActive = isActive
+  }
+
+  /// Equal in all that the row says.
+  public static func == (left: Account, right: Account) -> Bool {
+    left === right || left.id == right.id && left.name == right.name && left.token == right.token && left.isActive == right.isActive
+  }
 }
 
 /// A row of `clients`.

@@ -16,7 +16,10 @@ struct JSONRows {
 
   /// Begins a row.
   mutating func begin() {
-    if !isFirstRow { bytes.append(contentsOf: [UInt8(ascii: "]"), UInt8(ascii: ",")]) }
+    if !isFirstRow {
+      bytes.append(UInt8(ascii: "]"))
+      bytes.append(UInt8(ascii: ","))
+    }
     bytes.append(UInt8(ascii: "["))
     isFirstRow = false
     isFirstValue = true
@@ -73,11 +76,10 @@ struct JSONRows {
     var text = text
     bytes.append(UInt8(ascii: "\""))
     text.withUTF8 { utf8 in
-      if utf8.contains(where: { $0 < 0x20 || $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }) {
-        escape(utf8, to: &bytes)
-      } else {
-        bytes.append(contentsOf: utf8)
-      }
+      var needsEscape = false
+      // Without a way out on the way, so that the compiler can look at many bytes at once.
+      for byte in utf8 { needsEscape = needsEscape || byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\") }
+      if needsEscape { escape(utf8, to: &bytes) } else { bytes.append(contentsOf: utf8) }
     }
     bytes.append(UInt8(ascii: "\""))
   }
@@ -85,7 +87,9 @@ struct JSONRows {
   private static func escape(_ text: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {
     for byte in text {
       switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(contentsOf: [UInt8(ascii: "\\"), byte])
+      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
+        bytes.append(UInt8(ascii: "\\"))
+        bytes.append(byte)
       case 0..<0x20: bytes.append(contentsOf: "\\u00\(byte < 0x10 ? "0" : "")\(String(byte, radix: 16))".utf8)
       default: bytes.append(byte)
       }
