@@ -10,6 +10,7 @@ extension CommandSpec {
     + reactions
     + watch
     + doctor
+    + capacity
     + installation
     + manual
 
