@@ -1,5 +1,5 @@
 /// What the calculation knows without measurements of yours: the one place with numbers. Those of `figure` were measured with `script/bench` on the machine
-/// that `docs/performance.md` names; those of `brokers` with `fleet-bench agents` (`docs/SERVER_DEPLOYMENT.md`); the others say their source.
+/// that `docs/performance.md` names; those of `brokers` with `fleet-bench agents` (agents that have just connected; `docs/SERVER_DEPLOYMENT.md`); the others say their source.
 enum CapacityReference {
   /// The processor cores of the machine that `figure` was measured on.
   static let cores = 2
@@ -28,9 +28,9 @@ enum CapacityReference {
 
   /// What agents cost brokers, oldest first.
   static let brokers = [
-    BrokerFootprint(version: BrokerVersion(3, 10), memory: 318 * 1024),
-    BrokerFootprint(version: BrokerVersion(4, 0), memory: 204 * 1024),
-    BrokerFootprint(version: BrokerVersion(4, 3), memory: 203 * 1024),
+    BrokerFootprint(version: BrokerVersion(3, 10), memory: 297 * 1024),
+    BrokerFootprint(version: BrokerVersion(4, 0), memory: 189 * 1024),
+    BrokerFootprint(version: BrokerVersion(4, 3), memory: 141 * 1024),
   ]
 
   // MARK: The broker with nobody connected, RabbitMQ 3.10.8
