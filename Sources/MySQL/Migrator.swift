@@ -158,7 +158,7 @@ public struct Migrator: Sendable {
     for (index, statement) in migration.statements.enumerated().dropFirst(done ?? 0) {
       do throws(MySQLError) {
         try await connection.executeText(SQLText(sql: statement))
-      } catch  where index == done && error.saysThatItIsThere {
+      } catch  where index == done && error.saysThatItIsDone {
         // The program before died between running it and recording it: ALTER TABLE knows no IF NOT EXISTS in MySQL, and does all or nothing.
       } catch {
         throw MigrationError.failed(version: migration.version, name: migration.name, statement: index + 1, cause: error)
@@ -187,6 +187,6 @@ public struct Migrator: Sendable {
 }
 
 extension MySQLError {
-  /// A column (1060) or key (1061) that a statement adds is there already.
-  fileprivate var saysThatItIsThere: Bool { [1060, 1061].contains(code) }
+  /// A column (1060) or key (1061) that a statement adds is there already, or one that it drops is not there (1091).
+  fileprivate var saysThatItIsDone: Bool { [1060, 1061, 1091].contains(code) }
 }

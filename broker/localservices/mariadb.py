@@ -38,6 +38,8 @@ class Database:
             f"CREATE USER IF NOT EXISTS '{USER}'@'%' IDENTIFIED BY '{password}';",
             f"GRANT ALL PRIVILEGES ON `{DATABASE}`.* TO '{USER}'@'%';",
             f"GRANT ALL PRIVILEGES ON `{TEST_DATABASES}`.* TO '{USER}'@'%';",
+            # A test looks up there what its own connection sent and how many rows that read.
+            f"GRANT SELECT ON mysql.slow_log TO '{USER}'@'%';",
         ]) + "\n")
         self.state.write_secret(self.folder / "client.cnf", "\n".join([
             "[client]", "protocol=tcp", "host=127.0.0.1", f"port={self.state.ports['database']}", f"user={USER}",
@@ -91,6 +93,8 @@ class Database:
             "--socket=mysqld.sock", "--pid-file=mysqld.pid", "--bind-address=127.0.0.1", f"--port={self.state.ports['database']}",
             "--init-file=" + str(self.folder / "init.sql"), "--log-error=../error.log", "--skip-log-bin", "--skip-name-resolve",
             "--character-set-server=utf8mb4", "--innodb-buffer-pool-size=128M", "--max-connections=500",
+            # Only what takes ten seconds, unless a connection asks for more of its own (long_query_time).
+            "--slow-query-log=1", "--log-output=TABLE",
             # A second protocol, which would listen on a port that was not reserved.
             *(["--mysqlx=OFF"] if is_mysql else [])])
 

@@ -2,8 +2,8 @@ import MySQL
 
 /// The indexes that the migrations make, read from their statements, so that there is no second list to forget.
 ///
-/// Understands the one way in which `Schema` writes them: a `KEY` to a line of a CREATE TABLE, `ADD KEY` in an ALTER TABLE, a primary key as one of both
-/// or behind its column. A test holds what it reads against a migrated database.
+/// Understands the one way in which `Schema` writes them: a `KEY` to a line of a CREATE TABLE, `ADD KEY` or `DROP KEY` in an ALTER TABLE, a primary key as one
+/// of both or behind its column. A test holds what it reads against a migrated database.
 public struct SchemaIndexes: Sendable, Equatable {
   /// An index of a table.
   public struct Index: Sendable, Hashable {
@@ -33,7 +33,10 @@ public struct SchemaIndexes: Sendable, Equatable {
     for statement in migrations.flatMap(\.statements) {
       let lines = statement.split(separator: "\n").map { $0.split(separator: " ").map(String.init) }
       guard let table = Self.table(lines.first ?? []) else { continue }
-      all += lines.dropFirst().compactMap { Self.index($0, of: table) }
+      for words in lines.dropFirst() {
+        if words.starts(with: ["DROP", "KEY"]), words.count > 2 { all.removeAll { $0.table == table && $0.name == words[2] } }
+        if let index = Self.index(words, of: table) { all.append(index) }
+      }
     }
     self.all = all
   }

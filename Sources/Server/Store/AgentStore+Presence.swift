@@ -19,14 +19,15 @@ public struct OfflineAgent: Sendable, Equatable {
 extension AgentStore {
   /// Marks agents offline whose last sign of life is older than `timeout`, at most `limit` at once, longest silent first, and returns them.
   ///
-  /// `offline` and `deleted` agents stay as they are.
+  /// `offline` and `deleted` agents stay as they are, and so does one that is back and of whose return nobody was told yet: the next heartbeat of anybody tells it.
   public func markOffline(silentFor timeout: Duration, limit: Int = 1000) async throws -> [OfflineAgent] {
     let (offline, announcement) = try await pool.transaction { connection -> ([OfflineAgent], Announcer.Announcement) in
       // Locked before they are changed, so that a heartbeat that comes in between is not overruled; those locked by one are left for the next time.
+      // By the index of those that are not called offline: whoever is gone for good is neither read nor locked.
       let rows = try await connection.query(
         """
         SELECT \(AgentSubject.columns), status, last_heartbeat_at FROM agents \
-        WHERE last_heartbeat_at < NOW(3) - INTERVAL ? MICROSECOND AND status NOT IN ('offline', 'deleted') \
+        WHERE offline_since IS NULL AND last_heartbeat_at < NOW(3) - INTERVAL ? MICROSECOND AND status NOT IN ('offline', 'deleted') \
         ORDER BY last_heartbeat_at LIMIT ? FOR UPDATE SKIP LOCKED
         """,
         [.int(timeout.milliseconds * 1000), .int(Int64(limit))])

@@ -17,6 +17,7 @@ public enum Schema {
       version: 4, name: "react to what happens to agents",
       statements: [leases, agentOfflineSince, knownOffline, agentNotices, reactions, reactionRuns]),
     Migration(version: 5, name: "find commands that ended long ago", statements: [commandsAge]),
+    Migration(version: 6, name: "find agents that have fallen silent", statements: [agentsSilence, noAgentsLastHeartbeat]),
   ]
 
   private static let clients = """
