@@ -51,7 +51,7 @@ let package = Package(
     .testTarget(name: "HTTPTests", dependencies: ["HTTP", "HTTPServing", "ServiceRuntime", "TestSupport"]),
     .testTarget(name: "FleetProtocolTests", dependencies: ["FleetProtocol", "ServiceRuntime", "TestSupport"]),
     .testTarget(name: "DiagnosisTests", dependencies: ["Diagnosis", "FleetProtocol", "ServiceRuntime"]),
-    .testTarget(name: "FleetBenchTests", dependencies: ["FleetBench", "ServiceRuntime"]),
+    .testTarget(name: "FleetBenchTests", dependencies: ["FleetBench", "FleetProtocol", "MySQL", "ServiceRuntime"]),
     .testTarget(
       name: "AgentTests",
       dependencies: [

@@ -21,23 +21,35 @@ struct BenchFleet: Sendable {
     _ = try await Migrator(pool).migrate(Schema.migrations)
     let clientID = randomClientID()
     let client = try await ClientStore(pool).create(id: clientID, name: "fleet-bench", email: nil)
-    let members = try (0..<count).map { index in
-      Member(address: try AgentAddress(clientID: clientID, logicalAgentID: "agent-\(index)"), id: randomUUID())
-    }
-    let fleet = BenchFleet(pool: pool, clientID: clientID, token: client.account.token, members: members)
+    let fleet = BenchFleet(pool: pool, clientID: clientID, token: client.account.token, members: [])
     do {
-      try await fleet.insertMembers()
+      return try await fleet.adding(count)
     } catch {
       await fleet.remove()
       throw error
     }
-    return fleet
+  }
+
+  /// The same with so many agents more. When it fails, `remove` takes away what there is of them.
+  func adding(_ count: Int) async throws -> BenchFleet {
+    let added = try (members.count..<members.count + count).map { index in
+      Member(address: try AgentAddress(clientID: clientID, logicalAgentID: "agent-\(index)"), id: randomUUID())
+    }
+    try await insert(added)
+    return BenchFleet(pool: pool, clientID: clientID, token: token, members: members + added)
+  }
+
+  /// So many of its agents, spread evenly over all.
+  func sample(_ count: Int) -> BenchFleet {
+    guard count < members.count else { return self }
+    return BenchFleet(
+      pool: pool, clientID: clientID, token: token, members: (0..<count).map { members[$0 * members.count / count] })
   }
 
   /// A name that no real client has.
   static func randomClientID() -> String { "fleet-bench-\(randomUUID().prefix(8))" }
 
-  private func insertMembers() async throws {
+  private func insert(_ members: [Member]) async throws {
     for start in stride(from: 0, to: members.count, by: 1000) {
       var sql: SQLText = "INSERT INTO agents (id, client_id, logical_agent_id, generation) VALUES "
       for (index, member) in members[start..<min(start + 1000, members.count)].enumerated() {

@@ -22,11 +22,8 @@ actor IngestBenchmark: Benchmark {
   private let settings: BenchSettings
   private let pool: Pool
   private let loop = EventLoop(name: "amqp-bench")
-  private let queue: HeartbeatQueue
+  private let drain: HeartbeatDrain
   private var fleet: BenchFleet?
-  private var worker: ServerProcess?
-  /// Whether the queue held nothing before us, so that what is in it is ours.
-  private var hasPublished = false
   private var hasRunLimit = false
 
   init(_ options: IngestOptions, _ settings: BenchSettings) {
@@ -34,13 +31,13 @@ actor IngestBenchmark: Benchmark {
     self.settings = settings
     broker = settings.broker.connection(named: "fleet-bench ingest")
     pool = settings.database.pool()
-    queue = HeartbeatQueue(broker: broker, loop: loop)
+    drain = HeartbeatDrain(broker, on: loop)
   }
 
   func run() async throws {
     let program = try options.programs.product("spot-optimizer-server")
     let limit = try options.programs.limit("limit-drain")
-    try await queue.requireUnused()
+    try await drain.requireUnused()
     let fleet = try await BenchFleet.create(pool, agents: options.agents)
     self.fleet = fleet
 
@@ -56,8 +53,7 @@ actor IngestBenchmark: Benchmark {
   }
 
   func cleanUp() async {
-    if let worker { _ = await worker.stop() }
-    if hasPublished { await queue.purge() }
+    await drain.cleanUp()
     if hasRunLimit { await removeLimit() }
     if let fleet { await fleet.remove() }
     await pool.close()
@@ -67,7 +63,13 @@ actor IngestBenchmark: Benchmark {
   /// One pair: the worker, and the limit at once after it, on the machine as it is now.
   private func measure(_ count: Int, _ fleet: BenchFleet, _ program: String, _ limit: LimitProgram?, _ figures: inout Figures) async throws
   {
-    let rate = try await drain(count, fleet, program, &figures)
+    let sample = try await drain.measure(count, of: fleet, program)
+    figures.published.append(sample.published)
+    figures.rate.append(sample.rate)
+    figures.processor.append(sample.processor)
+    figures.batch.append(sample.batch)
+    figures.peak.append(sample.peak)
+    let rate = sample.rate
     guard let limit else { return }
     hasRunLimit = true
     // Its batch is as large as the worker's unless it is told another.
@@ -80,39 +82,6 @@ actor IngestBenchmark: Benchmark {
     figures.limitProcessor.append(processor * 1e6 / Double(count))
     figures.ratio.append(rate / limitRate)
     say("worker \(decimal(rate, 0))/s, C loop \(decimal(limitRate, 0))/s, ratio \(decimal(rate / limitRate, 2))")
-  }
-
-  private func drain(_ count: Int, _ fleet: BenchFleet, _ program: String, _ figures: inout Figures) async throws -> Double {
-    let backlog = HeartbeatBacklog(fleet: fleet, count: count, end: try await fleet.databaseTime())
-    hasPublished = true
-    let began = ContinuousClock.now
-    try await backlog.publish(broker, on: loop)
-    let publishing = began.duration(to: .now)
-
-    let worker = try await ServerProcess.start(program, role: "worker")
-    self.worker = worker
-    let progress = try await worker.drain(count, from: try await worker.waitUntilServing())
-    let peak = worker.usage()?.peak ?? 0
-    self.worker = nil
-    let ending = await worker.stop()
-    guard ending.code == 0 else { throw BenchError("the worker ended with exit code \(ending.code)") }
-    try await check(backlog)
-
-    let rate = Double(count) / progress.duration.inSeconds
-    figures.published.append(Double(count) / publishing.inSeconds)
-    figures.rate.append(rate)
-    figures.processor.append(progress.processorTime.inSeconds * 1e6 / Double(count))
-    figures.batch.append(Double(progress.heartbeats) / Double(max(1, progress.batches)))
-    figures.peak.append(Double(peak) / 1e6)
-    return rate
-  }
-
-  /// That nothing was lost, and nothing mixed up.
-  private func check(_ backlog: HeartbeatBacklog) async throws {
-    let left = try await queue.status().messageCount
-    guard left == 0 else { throw BenchError("\(left) heartbeats are still in \(Topology.heartbeatsQueue): they were not acknowledged") }
-    let wrong = try await backlog.fleet.countWrongRows(newest: backlog.newest)
-    if let example = wrong.example { throw BenchError("\(wrong.count) rows do not have their newest heartbeat: \(example)") }
   }
 
   private func report(_ figures: Figures) {

@@ -9,6 +9,7 @@ enum Invocation {
   case agent(IdleAgentOptions)
   case storm(StormOptions)
   case steady(SteadyOptions)
+  case grow(GrowOptions)
   case commands(CommandOptions)
   case notices(NoticeOptions)
   case agents(AgentOptions)
@@ -23,6 +24,7 @@ enum Invocation {
     case "agent": self = words.wantsHelp ? .print(Usage.agent) : .agent(try IdleAgentOptions(&words))
     case "storm": self = words.wantsHelp ? .print(Usage.storm) : .storm(try StormOptions(&words))
     case "steady": self = words.wantsHelp ? .print(Usage.steady) : .steady(try SteadyOptions(&words))
+    case "grow": self = words.wantsHelp ? .print(Usage.grow) : .grow(try GrowOptions(&words))
     case "commands": self = words.wantsHelp ? .print(Usage.commands) : .commands(try CommandOptions(&words))
     case "notices": self = words.wantsHelp ? .print(Usage.notices) : .notices(try NoticeOptions(&words))
     case "agents": self = words.wantsHelp ? .print(Usage.agents) : .agents(try AgentOptions(&words))
@@ -33,7 +35,8 @@ enum Invocation {
     case .some(let word):
       throw ConfigurationError(
         name: "the command",
-        problem: "is '\(printable(word))', which is none of ingest, dispatch, agent, storm, steady, commands, notices, agents, priorities",
+        problem:
+          "is '\(printable(word))', which is none of ingest, dispatch, agent, storm, steady, grow, commands, notices, agents, priorities",
         remedy: "see fleet-bench --help")
     }
   }
@@ -64,6 +67,18 @@ struct ArgumentWords {
         name: name, problem: "is '\(printable(value))'", remedy: "give a whole number from \(range.lowerBound) to \(range.upperBound)")
     }
     return number
+  }
+
+  /// Numbers separated by commas, each greater than the one before.
+  mutating func ascending(_ name: String, in range: ClosedRange<Int>) throws(ConfigurationError) -> [Int] {
+    let value = try text(name)
+    let numbers = value.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) ?? -1 }
+    guard numbers.allSatisfy({ range.contains($0) }), zip(numbers, numbers.dropFirst()).allSatisfy({ $0 < $1 }) else {
+      throw ConfigurationError(
+        name: name, problem: "is '\(printable(value))'",
+        remedy: "give whole numbers from \(range.lowerBound) to \(range.upperBound), separated by commas and the smallest first")
+    }
+    return numbers
   }
 
   static func unknown(_ word: String, _ command: String) -> ConfigurationError {
@@ -198,6 +213,40 @@ struct SteadyOptions: Sendable {
       case "--database-pid": databaseProcess = Int32(try words.integer(word, in: 1...4_194_304))
       default: guard try scenario.take(word, &words) else { throw ArgumentWords.unknown(word, "steady") }
       }
+    }
+  }
+
+  subscript<Value>(dynamicMember path: KeyPath<ScenarioOptions, Value>) -> Value { scenario[keyPath: path] }
+}
+
+/// `fleet-bench grow`.
+@dynamicMemberLookup
+struct GrowOptions: Sendable {
+  var scenario = ScenarioOptions()
+  var agents = [1000, 10_000, 100_000]
+  var history = [100_000, 1_000_000]
+  var heartbeats = 100_000
+  var commands = 500
+
+  var plan: GrowthPlan { GrowthPlan(agents: agents, history: history) }
+  /// Agents whose heartbeats come: as many with every size.
+  var beating: Int { min(GrowBenchmark.mostBeating, agents.first ?? 0) }
+
+  init(_ words: inout ArgumentWords) throws(ConfigurationError) {
+    scenario.runs = 1
+    while let word = words.next() {
+      switch word {
+      case "--agents": agents = try words.ascending(word, in: 1...1_000_000)
+      case "--history": history = try words.ascending(word, in: 1...10_000_000)
+      case "--heartbeats": heartbeats = try words.integer(word, in: 1...1_000_000)
+      case "--commands": commands = try words.integer(word, in: 1...1_000_000)
+      default: guard try scenario.take(word, &words) else { throw ArgumentWords.unknown(word, "grow") }
+      }
+    }
+    guard heartbeats >= beating else {
+      throw ConfigurationError(
+        name: "--heartbeats", problem: "is \(heartbeats), fewer than the \(beating) agents that send them",
+        remedy: "give at least one for each")
     }
   }
 

@@ -12,6 +12,7 @@ enum Usage {
       agent       what one idle agent takes from its machine, and how long its start takes
       storm       how long a fleet takes to come back that lost every connection
       steady      what a large fleet at rest costs server, broker and database, and how late its heartbeats are
+      grow        how heartbeats and commands fare as the tables grow, and while old rows are removed
       commands    how long a command takes to its agent, and its result to the database
       notices     how long it takes from a spot notice to the command of a reaction at another agent
       agents      how fast agents connect, and what one costs the broker
@@ -118,6 +119,27 @@ enum Usage {
 
     example:
       fleet-bench steady --agents 5000 --seconds 60
+
+    \(exitCodes)
+    """
+
+  static let grow = """
+    usage: fleet-bench grow [OPTION…]
+
+    Lets the tables grow and measures at each size, with as many messages each time: how fast a worker takes a backlog of heartbeats to rows (as ingest does, of at
+    most \(GrowBenchmark.mostBeating) agents spread over the table), and how long a command takes to its agent (one every 5 ms to \(GrowBenchmark.takers) agents, as dispatch does on an idle system). First with more
+    and more agents and no past; then, with the most agents, with more and more commands that have ended and as many system events. At last, on the largest
+    tables, the heartbeats once more without and with the removal of old commands. A tenth of the heartbeats and \(GrowBenchmark.warmUpCommands) commands warm up at each size.
+    The database must have neither agents nor commands; what was written is removed. --limits is passed over.
+
+      --agents LIST     rows of agents (default: 1000,10000,100000)
+      --history LIST    rows of commands, and of system events (default: 100000,1000000)
+      --heartbeats N    at each size (default: 100000)
+      --commands N      at each size (default: 500); --runs is 1 unless given
+    \(scenario)
+
+    example:
+      fleet-bench grow --agents 1000,5000 --history 50000
 
     \(exitCodes)
     """

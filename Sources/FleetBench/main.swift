@@ -20,6 +20,7 @@ do {
   case .agent(let options): benchmark = IdleAgentBenchmark(options, try BenchSettings(.process))
   case .storm(let options): benchmark = StormBenchmark(options, try BenchSettings(.process))
   case .steady(let options): benchmark = SteadyBenchmark(options, try BenchSettings(.process))
+  case .grow(let options): benchmark = GrowBenchmark(options, try BenchSettings(.process))
   case .commands(let options): benchmark = CommandBenchmark(options, try BenchSettings(.process))
   case .notices(let options): benchmark = NoticeBenchmark(options, try BenchSettings(.process))
   case .agents(let options): benchmark = AgentBenchmark(options, try BenchSettings(.process))

@@ -16,6 +16,11 @@ struct InvocationTests {
       return
     }
     #expect(steady.runs == 1)
+    guard case .grow(let grow) = try Invocation(["grow", "--agents", "50,700", "--history", "9"]) else {
+      Issue.record("this is no grow")
+      return
+    }
+    #expect(grow.runs == 1 && grow.agents == [50, 700] && grow.history == [9] && grow.beating == 50)
   }
 
   @Test(
@@ -23,7 +28,9 @@ struct InvocationTests {
       (["ingest", "--heartbeats", "100"], "--heartbeats", "fewer than the 4000 agents"),
       (["dispatch", "--agents", "0"], "--agents", "'0'"),
       (["storm", "--agents"], "--agents", "no value"), (["agent", "--wat"], "the argument", "none of agent's"),
-      (["drain"], "the command", "'drain'"),
+      (["drain"], "the command", "'drain'"), (["grow", "--agents", "1000,100"], "--agents", "'1000,100'"),
+      (["grow", "--history", "0"], "--history", "'0'"), (["grow", "--history", "5,"], "--history", "'5,'"),
+      (["grow", "--heartbeats", "999"], "--heartbeats", "fewer than the 1000 agents"),
     ] as [([String], String, String)])
   func badArgumentsAreNamed(_ arguments: [String], _ name: String, _ problem: String) {
     let error = #expect(throws: ConfigurationError.self) { try Invocation(arguments) }
@@ -31,7 +38,7 @@ struct InvocationTests {
   }
 
   @Test func everyScenarioHasHelp() throws {
-    for word in ["ingest", "dispatch", "agent", "storm", "steady", "commands", "notices", "agents", "priorities"] {
+    for word in ["ingest", "dispatch", "agent", "storm", "steady", "grow", "commands", "notices", "agents", "priorities"] {
       guard case .print(let text) = try Invocation([word, "--help"]) else {
         Issue.record("\(word) has no help")
         continue
