@@ -20,12 +20,13 @@ import TestSupport
       "/bin/bash",
       [
         "-c",
-        "eval \"$(\"$0\" --env --state \"$1\")\" && printf '%s\\n' \"$SPOT_OPTIMIZER_CLIENT_TOKEN\" \"$DB_PASSWORD\" && spotctl clients list && { spotctl doctor || true; }",
+        "eval \"$(\"$0\" --env --state \"$1\")\" && printf '%s\\n' \"$SPOT_OPTIMIZER_CLIENT_TOKEN\" \"$DB_PASSWORD\" && spotctl clients list && { RABBITMQCTL=false spotctl doctor || true; }",
         Self.demo, folder,
       ])
     #expect(try await shell.waitForExit() == .exited(0), "\(shell.output)")
     #expect(shell.output.contains("Demo Company"), "\(shell.output)")
-    // What it says of agents and the server is another's every second: the demo stops them. This is what it finds by the variables alone.
+    // What it says of agents and the server is another's every second: the demo stops them. This is what it finds by the variables alone. (Without rabbitmqctl,
+    // which on a busy machine takes longer to start than the demo has left.)
     for check in ["signing key", "credential accepted"] {
       #expect(shell.lines.contains { $0.hasPrefix("pass  \(check) ") }, "\(check) in\n\(shell.output)")
     }
