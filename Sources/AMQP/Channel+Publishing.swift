@@ -46,9 +46,12 @@ extension Channel {
   }
 
   /// Publishes many at once and returns, when every confirm is there or `timeout` is over, what became of each, in order.
-  public func publish(_ publications: [Publication], timeout: Duration = .seconds(30)) async -> [Result<Void, AMQPError>] {
+  ///
+  /// `written` is called once, before the confirms are waited for: what is published after it comes after these.
+  public func publish(
+    _ publications: [Publication], timeout: Duration = .seconds(30), written: @Sendable () -> Void = {}
+  ) async -> [Result<Void, AMQPError>] {
     precondition(confirmsEnabled, "enableConfirms() comes before publish(): without confirms a message can be lost unseen")
-    guard !publications.isEmpty else { return [] }
     let batch = PendingBatch(count: publications.count)
     var tags: [UInt64] = []
     for (index, publication) in publications.enumerated() {
@@ -58,6 +61,7 @@ extension Channel {
         batch.finish(index, .failure(error))
       }
     }
+    written()
     if batch.waiting > 0 {
       let overdue = AMQPError(.timeout, "Read timed out.")
       let timer = loop.schedule(after: timeout) { [weak self, tags] in self?.assumeIsolated { $0.abandon(tags, overdue) } }

@@ -83,6 +83,22 @@ import Testing
     }
   }
 
+  @Test func keepsTheOrderOfAnAgentsCommandsWhileManyBatchesAreUnderWay() async throws {
+    try await Bench.run { bench in
+      try await bench.client("c1")
+      let agent = try await bench.register("a1")
+      let count = 3 * Dispatcher.batchSize + 1
+      let rows = Array(repeating: "('\(agent.agentID)', 'ping')", count: count).joined(separator: ", ")
+      try await bench.database.sql("INSERT INTO commands (agent_id, command_type) VALUES \(rows)")
+      let sent = try await bench.peer.read(count, from: try await bench.peer.consume(agent.queue)).map(\.message.messageID)
+      let written = try await bench.database.pool.withConnection { connection in
+        try await connection.query("SELECT id FROM commands ORDER BY seq").map { try $0.string("id") }
+      }
+      #expect(sent == written)
+      try await eventually("all are settled") { try await bench.database.commands.list(.init(status: .pending)).rows.isEmpty }
+    }
+  }
+
   @Test func keepsACommandUntilItsAgentHasAQueue() async throws {
     try await Bench.run { bench in
       try await bench.client("c1")

@@ -62,9 +62,16 @@ public actor Publisher {
   }
 
   /// Publishes and says of each message, in order, what became of it. A confirm that is not there within `timeout` is an error.
-  public func publish(_ publications: [Publication], timeout: Duration = .seconds(30)) async -> [Result<Void, AMQPError>] {
-    guard let channel else { return publications.map { _ in .failure(away) } }
-    let results = await channel.publish(publications, timeout: timeout)
+  ///
+  /// `written` is called once, before the confirms are waited for: what is published after it comes after these.
+  public func publish(
+    _ publications: [Publication], timeout: Duration = .seconds(30), written: @Sendable () -> Void = {}
+  ) async -> [Result<Void, AMQPError>] {
+    guard let channel else {
+      written()
+      return publications.map { _ in .failure(away) }
+    }
+    let results = await channel.publish(publications, timeout: timeout, written: written)
     for case .failure(let error) in results {
       guard case .channelClosed = error.kind else { continue }
       lost(channel, error)

@@ -11,6 +11,8 @@ import ServiceRuntime
 struct Dispatcher: Sendable {
   /// Rows claimed at once.
   static let batchSize = 500
+  /// Batches that are sent and not yet marked, while the next one is claimed: a command that comes just then does not wait for the confirms of others.
+  static let batchesUnderWay = 4
   /// For rows written by bare SQL, which wake nobody.
   static let sweepInterval = Duration.seconds(1)
   /// How long a claim keeps other dispatchers away: longer than the broker may take to confirm.
@@ -33,30 +35,61 @@ struct Dispatcher: Sendable {
   let metrics: DispatchMetrics
   let logger: Logger
 
-  /// Works until `stop` is wished or the task is cancelled. A wish lets the batch under way be finished, so that no lease is left to run out.
+  /// Works until `stop` is wished or the task is cancelled. A wish lets the batches under way be finished, so that no lease is left to run out.
   func run(until stop: StopRequest) async throws {
     let database = DatabaseRetry(logger: logger)
-    while !stop.isRequested {
-      // Claiming while the broker is away would only wear out leases.
-      guard await publisher.state == .connected else {
-        try await signals.dispatch.wait(upTo: Self.sweepInterval)
-        continue
-      }
-      let claimed = try await database.run { try await store.claim(limit: Self.batchSize, lease: Self.lease) }
-      if claimed.isEmpty {
-        try await signals.dispatch.wait(upTo: Self.sweepInterval)
-      } else {
-        try await dispatch(claimed, database)
+    let underWay = Lock(0)
+    let settled = Signal()
+    try await withThrowingDiscardingTaskGroup { group in
+      while !stop.isRequested, !group.isCancelled {
+        // Claiming while the broker is away would only wear out leases.
+        guard await publisher.state == .connected else {
+          try await signals.dispatch.wait(upTo: Self.sweepInterval)
+          continue
+        }
+        while underWay.withLock({ $0 >= Self.batchesUnderWay }) {
+          await settled.wait()
+          try Task.checkCancellation()
+        }
+        let claimed = try await database.run { try await store.claim(limit: Self.batchSize, lease: Self.lease) }
+        guard !claimed.isEmpty else {
+          try await signals.dispatch.wait(upTo: Self.sweepInterval)
+          continue
+        }
+        let batch = try await prepare(claimed, database)
+        underWay.withLock { $0 += 1 }
+        // The next batch is not written before this one is: commands of one agent stay in their order.
+        await withCheckedContinuation { written in
+          group.addTask {
+            defer {
+              underWay.withLock { $0 -= 1 }
+              settled.raise()
+            }
+            do {
+              try await send(batch, database) { written.resume() }
+            } catch {
+              // The group is cancelled with this error; whoever waits for work does not hear of that.
+              signals.dispatch.raise()
+              throw error
+            }
+          }
+        }
       }
     }
   }
 
-  private func dispatch(_ claimed: [ClaimedCommand], _ database: DatabaseRetry) async throws {
-    let clients = Set(claimed.map(\.clientID))
-    let found = try await database.run { try await accounts.accounts(for: clients) }
+  /// Commands on their way, with the accounts of their clients.
+  private struct Batch: Sendable {
     var sendable: [(row: ClaimedCommand, publication: Publication)] = []
+    var accounts: [String: Account]
+  }
+
+  /// Signs what can be sent; the others are closed or put off.
+  private func prepare(_ claimed: [ClaimedCommand], _ database: DatabaseRetry) async throws -> Batch {
+    let clients = Set(claimed.map(\.clientID))
+    var batch = Batch(accounts: try await database.run { try await accounts.accounts(for: clients) })
     for row in claimed {
-      guard let account = found[row.clientID] else {
+      guard let account = batch.accounts[row.clientID] else {
         try await close(row, "client '\(row.clientID)' does not exist", database)
         continue
       }
@@ -65,14 +98,19 @@ struct Dispatcher: Sendable {
         continue
       }
       do {
-        sendable.append((row, try CommandEnvelope.publication(row, account: account, at: clock.now())))
+        batch.sendable.append((row, try CommandEnvelope.publication(row, account: account, at: clock.now())))
       } catch {
         try await close(row, "\(error)", database)
       }
     }
-    let results = await publisher.publish(sendable.map(\.publication))
+    return batch
+  }
+
+  /// Publishes, calls `written`, and when the broker has confirmed marks what is in the agents' queues.
+  private func send(_ batch: Batch, _ database: DatabaseRetry, written: @Sendable () -> Void) async throws {
+    let results = await publisher.publish(batch.sendable.map(\.publication), written: written)
     var queued: [ClaimedCommand] = []
-    for ((row, _), result) in zip(sendable, results) {
+    for ((row, _), result) in zip(batch.sendable, results) {
       switch result {
       case .success: queued.append(row)
       case .failure(let error): try await keep(row, error, database)
@@ -86,7 +124,7 @@ struct Dispatcher: Sendable {
       let result = try await database.run { [queued] in try await store.markQueued(queued) }
       if result.marked > 0 { signals.events.raise() }
       for row in queued { logger.info("Command \(row.id) '\(row.commandType)' is in the queue of agent \(row.agentIDs)") }
-      await recall(result.calledOff, found)
+      await recall(result.calledOff, batch.accounts)
     }
   }
 
