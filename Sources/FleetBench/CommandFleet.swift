@@ -11,7 +11,7 @@ actor CommandFleet {
   /// Those that write commands side by side.
   private static let writers = 8
   /// Between two commands, whatever became of those before: a slow one must not keep the next from being measured.
-  private static let interval = Duration.milliseconds(5)
+  private static let interval = Duration.milliseconds(20)
   /// How long commands may take to arrive.
   private static let limit = Duration.seconds(60)
 

@@ -54,7 +54,7 @@ enum Usage {
     usage: fleet-bench dispatch [OPTION…]
 
     Starts `spot-optimizer-server --role worker` and lets simulated agents register, each with a connection and a queue of its own. Then, in each run:
-      idle            a command every 5 ms, written as spotctl writes it, to one agent after the other
+      idle            a command every 20 ms, written as spotctl writes it, to one agent after the other
       while draining  the same, from the moment that a server is started on a backlog of signed heartbeats until that is committed
       at once         many commands in one transaction
     Measured from the return of the commit until the agent's handler has the command, its signature verified; of those at once also until all
@@ -127,7 +127,7 @@ enum Usage {
     usage: fleet-bench grow [OPTION…]
 
     Lets the tables grow and measures at each size, with as many messages each time: how fast a worker takes a backlog of heartbeats to rows (as ingest does, of at
-    most \(GrowBenchmark.mostBeating) agents spread over the table), and how long a command takes to its agent (one every 5 ms to \(GrowBenchmark.takers) agents, as dispatch does on an idle system). First with more
+    most \(GrowBenchmark.mostBeating) agents spread over the table), and how long a command takes to its agent (one every 20 ms to \(GrowBenchmark.takers) agents, as dispatch does on an idle system). First with more
     and more agents and no past; then, with the most agents, with more and more commands that have ended and as many system events. At last, on the largest
     tables, the heartbeats once more without and with the removal of old commands. A tenth of the heartbeats and \(GrowBenchmark.warmUpCommands) commands warm up at each size.
     The database must have neither agents nor commands; what was written is removed. --limits is passed over.
