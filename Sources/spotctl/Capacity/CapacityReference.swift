@@ -7,22 +7,22 @@ enum CapacityReference {
   /// The median of a benchmark's figure.
   static func figure(_ figure: CapacityFigure) -> Double {
     switch figure {
-    case .ingestRate: 18_942
-    case .publishRate: 12_000
-    case .drainCost: 22.4
-    case .workerPeak: 60
-    case .deliveredRate: 4000
-    case .storedRate: 3000
-    case .agentMemory: 26
-    case .agentProcessor: 0.1
-    case .loginRate: 300
+    case .ingestRate: 23_653
+    case .publishRate: 4870
+    case .drainCost: 15.65
+    case .workerPeak: 49.6
+    case .deliveredRate: 1283
+    case .storedRate: 1043
+    case .agentMemory: 22.54
+    case .agentProcessor: 0.015
+    case .loginRate: 191
     case .steadyAgents: 20_000
-    case .steadyRate: 667
-    case .steadyLag: 100
-    case .steadyServer: 5
-    case .steadyBroker: 20
-    case .steadyDatabase: 5
-    case .steadyMemory: 60
+    case .steadyRate: 666.6
+    case .steadyLag: 32.7
+    case .steadyServer: 5.6
+    case .steadyBroker: 17.3
+    case .steadyDatabase: 8.4
+    case .steadyMemory: 62
     }
   }
 
@@ -116,6 +116,6 @@ struct BrokerVersion: Sendable, Equatable, Comparable, CustomStringConvertible {
 /// What an agent costs a broker of this version or newer, with a connection, a channel, two consumers and a queue with priorities.
 struct BrokerFootprint: Sendable, Equatable {
   let version: BrokerVersion
-  /// Bytes as the broker stands, before a garbage collection.
+  /// Bytes, just after it has connected.
   let memory: Double
 }

@@ -15,8 +15,8 @@ extension CapacityReport {
       "The heartbeats' queue is one process of the broker, which no further core and no further server makes faster. What it carries for good is reckoned "
         + "from the rates at which it took in and gave out, each measured alone (\(CapacityText.number(model.publishRate(machine))) and "
         + "\(CapacityText.number(model.drainRate(machine))) a second). Whatever else slowed the measurement down is counted as the queue's.",
-      "An agent takes \(CapacityText.number(model.footprint.memory / 1024)) KiB of the broker, as measured with RabbitMQ \(model.footprint.version) before a "
-        + "garbage collection. The broker takes messages up to \(CapacityText.number(CapacityReference.brokerMemoryShare * 100))% of the machine's memory.",
+      "An agent takes \(CapacityText.number(model.footprint.memory / 1024)) KiB of the broker, as measured with RabbitMQ \(model.footprint.version) just after it has "
+        + "connected. The broker takes messages up to \(CapacityText.number(CapacityReference.brokerMemoryShare * 100))% of the machine's memory.",
       "An agent takes \(CapacityText.number(CapacityReference.brokerProcesses)) processes of Erlang and \(CapacityText.number(CapacityReference.brokerFiles)) "
         + "open files at the broker, as measured with RabbitMQ 3.10; a node has \(Int(CapacityReference.erlangProcessLimit)) processes.",
       "Logins grow with the cores. All agents have to be back within \(DurationWord.shown(load.backWithin)) (--back-within); after AGENT_HEARTBEAT_TIMEOUT, "
