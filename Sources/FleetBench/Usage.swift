@@ -22,7 +22,7 @@ enum Usage {
       --help     print this; behind a command, what it takes
 
     The environment is the server's: AMQP_URL, DB_HOST, DB_PORT, DB_USER, DB_PASSWORD, DB_NAME, SPOT_OPTIMIZER_KEYS_DIR, as
-    `broker/local env` prints it; docs/configuration.md has all of them. Use a broker and a database that nobody else is using.
+    `broker/local env` prints it, with RABBITMQCTL, which storm and agents need; docs/configuration.md has all of them. Use a broker and a database that nobody else is using.
 
     example:
       broker/local start && eval "$(broker/local env)"

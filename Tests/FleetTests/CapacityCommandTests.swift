@@ -77,6 +77,19 @@ import Testing
     #expect(small.text.contains("It fits with 30% of each to stay free."))
   }
 
+  @Test func everythingThatIsTooLittleComesWithWhatHelps() throws {
+    let report = try report("--agents", "1000000")
+    for share in report.shares where share.share > 0.7 { #expect(report.text.contains("What helps: \(share.resource.remedy).")) }
+    #expect(report.text.contains("Too little as well: "))
+    #expect(try self.report("--agents", "1", "--open-files", "65536").text.contains("the greatest share"))
+  }
+
+  @Test func aRareHeartbeatComesWithTheTimeOutThatItNeeds() throws {
+    #expect(try report("--agents", "100", "--open-files", "65536").remarks.isEmpty)
+    let rare = try report("--agents", "100", "--interval", "5m", "--open-files", "65536").remarks
+    #expect(rare.count == 1 && rare[0].contains("every 5m, AGENT_HEARTBEAT_TIMEOUT has to be three times that at least (15m; it is 2m"))
+  }
+
   @Test func whatIsTooLittleNeverLooksLikeEnough() {
     #expect(CapacityReport.percent(1.0001) == 101 && CapacityReport.percent(1) == 100 && CapacityReport.percent(0.7) == 70)
     #expect(CapacityReport.percent(0.0001) == 1 && CapacityReport.percent(0) == 0)

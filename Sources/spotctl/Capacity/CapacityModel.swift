@@ -119,6 +119,9 @@ struct CapacityModel: Sendable {
 
   // MARK: What else follows
 
+  /// How long it takes until all agents are back that lost their connections at once, in seconds: each waits for a second before it tries.
+  func comeback(_ load: CapacityLoad, on machine: CapacityMachine) -> Double { 1 + Double(load.agents) / loginRate(machine) }
+
   /// How long the server may be away until heartbeats are lost, in seconds: they live for an hour at most, and wait in a queue of limited size.
   func outage(_ load: CapacityLoad) -> Double {
     min(

@@ -10,7 +10,7 @@ extension CapacityReport {
       "fits": .bool(fits), "gives_out_first": .string(first.resource.rawValue), "resources": .array(shares.map(json)),
       "largest_fleet": json(largest), "typical_machines": .array(typical.map(json)), "outlook": outlook,
       "figures": .array(CapacityFigure.allCases.map(json)), "assumptions": .array(assumptions.map { .string($0) }),
-      "remarks": .array(model.measurements.remarks.map { .string($0) }),
+      "remarks": .array(remarks.map { .string($0) }),
     ]
   }
 
@@ -49,7 +49,7 @@ extension CapacityReport {
       "measured_lag_p99_ms": number(model.measurements[.steadyLag]),
       "outage_seconds": number(model.outage(load)), "catch_up_seconds": model.catchUp(load, on: machine).map { number($0) } ?? .null,
       "outage_disk_bytes": number(model.outageDisk(load)),
-      "all_back_seconds": number(agents / model.loginRate(machine)),
+      "all_back_seconds": number(model.comeback(load, on: machine)),
       "all_delivered_seconds": number(agents / model.measurements[.deliveredRate]),
       "all_stored_seconds": number(agents / model.measurements[.storedRate]),
       "network_bytes_per_second": number(model.network(load)), "agent_rows_bytes": number(agents * CapacityReference.agentRowBytes),

@@ -30,7 +30,8 @@ extension CapacityReport {
     record.add("needs", .text(share.resource.text(share.needs)), listed: true)
     record.add("has", .text(share.resource.text(share.has)), listed: true)
     record.add("share_%", .number(Self.percent(share.share)), listed: true)
-    let note = share == first ? "gives out first" : share.share > budget ? "too little as well" : ""
+    let note =
+      share == first ? (fits ? "the greatest share" : "gives out first") : share.share > budget ? "too little as well" : ""
     record.add("note", note.isEmpty ? .null : .text(note), listed: true)
     return record
   }
@@ -47,12 +48,15 @@ extension CapacityReport {
 
   private var verdict: String {
     let free = "with \(Self.percent(1 - budget))% of each to stay free"
-    let answer =
-      fits
-      ? "It fits \(free)."
-      : "It does not fit \(free): \(first.resource.title). What helps: \(first.resource.remedy)."
+    var answer = ["It fits \(free)."]
+    if !fits {
+      answer = ["It does not fit \(free): \(first.resource.title). What helps: \(first.resource.remedy)."]
+      for share in shares where share != first && share.share > budget {
+        answer.append("Too little as well: \(share.resource.title). What helps: \(share.resource.remedy).")
+      }
+    }
     return """
-      \(answer)
+      \(answer.joined(separator: "\n"))
       The largest fleet at that interval on this machine, \(free): about \(Self.roughly(largest.agents)) agents; first to give out: \(largest.limit.title).
       On other machines, with \(typical[0].machine.openFiles) open files:
 
@@ -84,11 +88,11 @@ extension CapacityReport {
     return """
       A heartbeat costs \(CapacityText.number(model.heartbeatCost * 1e6)) µs of processor time: \
       server \(microseconds(.steadyServer)), broker \(microseconds(.steadyBroker)), database \(microseconds(.steadyDatabase)).
-      At \(CapacityText.number(measurements[.steadyRate])) heartbeats a second, 99 of 100 were in their rows \
+      Measured, not calculated: at \(CapacityText.number(measurements[.steadyRate])) heartbeats a second, 99 of 100 were in their rows \
       \(CapacityText.number(measurements[.steadyLag])) ms after they were sent, or sooner.
       The server may be away for \(CapacityText.time(outage)) before heartbeats are lost, \(catchUp); \
       they take \(CapacityText.bytes(model.outageDisk(load))) of the broker's disk meanwhile.
-      All agents are back \(CapacityText.time(Double(load.agents) / model.loginRate(machine))) after all connections were lost.
+      All agents are back \(CapacityText.time(model.comeback(load, on: machine))) after all connections were lost, or up to a minute later where the broker stays away for longer.
       A command for every agent is there after \(CapacityText.time(Double(load.agents) / measurements[.deliveredRate])), \
       all results are stored after \(CapacityText.time(Double(load.agents) / measurements[.storedRate])).
       At the broker's network card: \(CapacityText.bytes(model.network(load)))/s. In the database: \

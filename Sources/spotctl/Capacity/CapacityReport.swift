@@ -12,6 +12,8 @@ struct CapacityReport: Sendable {
   let machine: CapacityMachine
   /// What of each resource may be used, 0 to 1.
   let budget: Double
+  /// The open files of the machine, when they are what the shell allows and nobody said so.
+  let shellLimit: Int?
 
   let shares: [CapacityShare]
   /// The one of which the greatest share is used.
@@ -24,9 +26,9 @@ struct CapacityReport: Sendable {
   /// `openFiles` are those of the machines that one can buy.
   init(
     _ model: CapacityModel, _ load: CapacityLoad, on machine: CapacityMachine, budget: Double,
-    openFiles: Int = CapacityReference.debianOpenFiles
+    openFiles: Int = CapacityReference.debianOpenFiles, shellLimit: Int? = nil
   ) {
-    (self.model, self.load, self.machine, self.budget) = (model, load, machine, budget)
+    (self.model, self.load, self.machine, self.budget, self.shellLimit) = (model, load, machine, budget, shellLimit)
     func carried(_ machine: CapacityMachine) -> Carried {
       let (agents, limit) = model.largestFleet(like: load, on: machine, budget: budget)
       return Carried(machine: machine, agents: agents, limit: limit)
@@ -35,6 +37,24 @@ struct CapacityReport: Sendable {
     first = model.givesOutFirst(load, on: machine)
     largest = carried(machine)
     typical = CapacityMachine.typical(openFiles: openFiles).map(carried)
+  }
+
+  /// What whoever asked should know besides.
+  var remarks: [String] {
+    var remarks = model.measurements.remarks
+    let offline = CapacityReference.offlineSeconds
+    if 3 * load.interval > offline {
+      remarks.append(
+        "with a heartbeat every \(DurationWord.shown(load.interval)), AGENT_HEARTBEAT_TIMEOUT has to be three times that at least "
+          + "(\(DurationWord.shown(3 * load.interval)); it is \(DurationWord.shown(offline)) unless it is set), or agents are called offline between two of them"
+      )
+    }
+    if let shellLimit {
+      remarks.append(
+        "the broker is reckoned with \(shellLimit) open files, which is what this shell allows (ulimit -Hn); --open-files says what the broker's unit allows"
+      )
+    }
+    return remarks
   }
 
   /// Whether no more than the budget is used of any resource.

@@ -36,11 +36,13 @@ enum CapacityResource: String, CaseIterable, Sendable {
   /// What to do when it gives out.
   var remedy: String {
     switch self {
-    case .processors: "more cores, a longer interval, or broker and database on machines of their own"
+    case .processors:
+      "more cores, a longer interval (and AGENT_HEARTBEAT_TIMEOUT three times that), or broker and database on machines of their own"
     case .memory: "more memory, or broker and database on machines of their own"
     case .brokerMemory:
-      "more memory, a newer RabbitMQ, fewer priorities in agents' queues (docs/commands.md), or a cluster (docs/SERVER_DEPLOYMENT.md)"
-    case .heartbeats: "a longer interval; neither cores nor servers help, for one queue is one process of the broker"
+      "more memory, a newer RabbitMQ, fewer priorities in agents' queues (a change of the code, docs/commands.md), or a cluster (docs/SERVER_DEPLOYMENT.md)"
+    case .heartbeats:
+      "a longer interval (and AGENT_HEARTBEAT_TIMEOUT three times that); neither cores nor servers help, for one queue is one process of the broker"
     case .logins: "more cores for the broker, or a cluster; or let agents be away for longer (AGENT_HEARTBEAT_TIMEOUT, --back-within)"
     case .openFiles: "a greater LimitNOFILE of the broker (docs/SERVER_DEPLOYMENT.md), told with --open-files"
     case .erlangProcesses:

@@ -16,7 +16,7 @@ struct CapacityCommand {
     if terminal.isJSON {
       try terminal.writeLine(String(decoding: try WireCoding.encodeJSON(report.json), as: UTF8.self))
     } else {
-      for remark in report.model.measurements.remarks { terminal.remark(remark) }
+      for remark in report.remarks { terminal.remark(remark) }
       try terminal.write(report.text)
     }
     guard report.fits else { throw CommandsOwnEnd(exitCode: ExitCode.failed.rawValue) }
@@ -45,7 +45,9 @@ struct CapacityCommand {
     let model = CapacityModel(measurements ?? .reference, broker: try broker(invocation, measurements))
     return CapacityReport(
       model, load, on: machine, budget: Double(100 - headroom) / 100,
-      openFiles: invocation.values["--open-files"] == nil ? CapacityReference.debianOpenFiles : machine.openFiles)
+      openFiles: invocation.values["--open-files"] == nil ? CapacityReference.debianOpenFiles : machine.openFiles,
+      shellLimit: invocation.values["--open-files"] == nil && machine.openFiles < CapacityReference.debianOpenFiles
+        ? machine.openFiles : nil)
   }
 
   /// The release that was asked for, else the one that was measured, else the oldest, which costs the most.

@@ -2,12 +2,13 @@ extension CommandSpec {
   /// `spotctl capacity`.
   static let capacity: [CommandSpec] = [
     CommandSpec(
-      path: ["capacity"], summary: "Calculate what fleet a machine carries and what gives out first (docs/capacity.md).",
+      path: ["capacity"],
+      summary: "Calculate what fleet a machine carries and what gives out first; exit code 1 if it does not fit (docs/capacity.md).",
       options: [
         Option(name: "--agents", value: "N", help: "How many agents there are to be (required)."),
         Option(name: "--interval", value: "TIME", help: "Time between two heartbeats of an agent: 10s, 30s (default), 5m."),
         Option(name: "--cores", value: "N", help: "Processor cores of the machine (default: this machine's)."),
-        Option(name: "--memory", value: "GIB", help: "Its memory in GiB (default: this machine's)."),
+        Option(name: "--memory", value: "GIB", help: "Its memory in whole GiB (default: this machine's)."),
         Option(
           name: "--open-files", value: "N",
           help:
