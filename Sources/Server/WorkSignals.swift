@@ -11,9 +11,8 @@ struct WorkSignals: Sendable {
   /// A rollout may go on.
   let rollouts = Signal()
 
-  /// Everything: somebody else wrote something and did not say what.
-  func raiseAll() {
-    dispatch.raise()
+  /// Everything but `dispatch`, whose turn comes at once: somebody else wrote something and did not say what.
+  func raiseBesidesDispatch() {
     cancels.raise()
     events.raise()
     rollouts.raise()

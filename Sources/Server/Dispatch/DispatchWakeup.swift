@@ -32,7 +32,7 @@ public enum DispatchWakeup {
         while true {
           await others.wait()
           try Task.checkCancellation()
-          signals.raiseAll()
+          signals.raiseBesidesDispatch()
           try await Task.sleep(for: pause)
         }
       }

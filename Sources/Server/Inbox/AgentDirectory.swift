@@ -24,6 +24,7 @@ final class AgentDirectory: Sendable {
       var unknown: [(place: Int, agent: AgentIdentity)] = []
       for agent in agents {
         let entry = entries[agent.address]
+        // Where another id is remembered there is no key yet: it is looked up with those that are not remembered at all.
         let key = entry?.id == agent.id ? entry?.key : nil
         if key == nil { unknown.append((keys.count, agent)) }
         keys.append(key)
